@@ -1,0 +1,1 @@
+"""tidings: event-driven systems on one SQLite file, on PostgreSQL, on Kafka."""
