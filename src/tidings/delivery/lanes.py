@@ -1,0 +1,78 @@
+"""Awaited handlers of one turn: in order per key, at the same time across keys, none waited for longer than a second.
+
+Each key has a lane, and a lane is one task that runs its arrivals one after another. When the time is up, the arrival
+that a lane is busy with goes on alone (its event is held as running), and the rest of the lane is left to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from tidings.clock import Clock
+from tidings.delivery.subscription import Arrival
+
+
+class Lane:
+    def __init__(self, arrivals: list[Arrival]) -> None:
+        self.waiting = arrivals[::-1]
+        self.busy: Arrival | None = None
+        self.detached = False
+        self.task: asyncio.Task[None] | None = None
+
+    async def go(self, one: Callable[[Arrival], Awaitable[None]], gate: asyncio.Semaphore) -> None:
+        while self.waiting and not self.detached:
+            async with gate:
+                if self.detached:  # the time was up while this lane stood at the gate
+                    return
+                self.busy = self.waiting.pop()
+                await one(self.busy)
+                self.busy = None
+
+
+async def run_lanes(
+    arrivals: Sequence[Arrival],
+    one: Callable[[Arrival], Awaitable[None]],
+    gate: asyncio.Semaphore,
+    clock: Clock,
+    slow: float,
+) -> tuple[list[tuple[Arrival, asyncio.Task[None]]], list[Arrival]]:
+    """Run them; gives back those that still run, with their tasks, and those that were not begun."""
+    lanes: dict[object, Lane] = {}
+    for arrival in arrivals:
+        name = arrival.key if arrival.key is not None else arrival.number
+        lane = lanes.get(name)
+        if lane is None:
+            lanes[name] = Lane([arrival])
+        else:
+            lane.waiting.insert(0, arrival)
+    finished = asyncio.Event()
+    left = len(lanes)
+
+    def done(_: asyncio.Task[None]) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            finished.set()
+
+    for lane in lanes.values():
+        lane.task = asyncio.create_task(lane.go(one, gate))
+        lane.task.add_done_callback(done)
+    try:
+        await clock.wait(finished, slow if slow < float("inf") else None)
+    except asyncio.CancelledError:
+        for lane in lanes.values():
+            if lane.task is not None:
+                lane.task.cancel()
+        raise
+    running, rest = [], []
+    for lane in lanes.values():
+        if lane.task is not None and lane.task.done():
+            lane.task.result()  # `one` keeps handlers' errors; what comes here is a fault of tidings
+            continue
+        lane.detached = True
+        if lane.busy is not None and lane.task is not None:
+            running.append((lane.busy, lane.task))
+        rest += lane.waiting[::-1]
+        lane.waiting.clear()
+    return running, rest

@@ -1,0 +1,45 @@
+"""At-most-once: progress is durable first, then the handler runs, once. What fails is dropped, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, cast
+
+from tidings.delivery.failure import describe
+from tidings.delivery.intake import Work
+from tidings.delivery.lanes import run_lanes
+from tidings.delivery.session import Look, Session
+from tidings.delivery.subscription import Arrival
+from tidings.delivery.turn import Turn
+
+if TYPE_CHECKING:
+    from tidings.delivery.member import Member
+
+log = logging.getLogger("tidings.delivery")
+
+
+async def handle_lossy(member: Member, work: Work) -> int:
+    """Commit, then run; how many were dropped (counted in the next commit: a crash before it loses the count too)."""
+    arrivals, work.arrivals = work.arrivals, []
+    work.held = []  # nothing is ever parked here: what cannot be read is dropped as well
+    work.tally["handled"] += len(arrivals)
+    turn = Turn(member, work)
+    await turn.commit()
+    dropped = 0
+
+    async def one(arrival: Arrival) -> None:
+        nonlocal dropped
+        try:
+            answer = arrival.runner.run(arrival, Look(Session()))
+            if asyncio.iscoroutine(answer) or asyncio.isfuture(answer):
+                await cast("Awaitable[object]", answer)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever it is, the event is gone
+            dropped += 1
+            log.warning("group %s dropped %s of %s: %s", member.group, arrival.head.name, arrival.key, describe(error))
+
+    mine = [a for a in arrivals if a.partition in member.claims]
+    running, rest = await run_lanes(mine, one, member.gate, member.clock, float("inf"))
+    assert not running and not rest
+    return dropped

@@ -1,0 +1,127 @@
+"""What a group hears, and what runs it. The floor above (domain) fills these in; delivery only drives them.
+
+An *arrival* is one event on its way through a group. A *runner* decides about it: it gives back a *decision*, which is
+data: nothing has happened yet. The turn applies decisions to its session and commits them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from tidings.delivery.policy import Guarantee, Retry
+from tidings.engine.unit import Address, Event, Inside, Once, Partition, Timer, Write
+
+if TYPE_CHECKING:
+    from tidings.delivery.session import Look
+    from tidings.event.envelope import Head
+
+
+class Arrival(Struct, eq=False):
+    """One event of one partition, decoded. `held`: it comes from the held table; `timer`: it is a timer that is due."""
+
+    number: int  # its place in the turn
+    partition: Partition
+    offset: int
+    time: int  # when the log took it, in microseconds
+    key: bytes | None
+    packed: bytes  # the head as it lies in the log
+    data: bytes | None
+    head: Head
+    message: Any
+    runner: Runner
+    attempt: int = 1
+    held: bool = False
+    timer: Timer | None = None
+    muted: bool = False
+
+
+class Append(Struct):
+    """Messages that join a stream, and the event of each as it will be written."""
+
+    kind: Kind
+    messages: list[Any]
+
+
+class Decision(Struct):
+    """What one handler run came to. `reads`: the session's stamp of every state that it rests on."""
+
+    reads: dict[Address, int] = {}
+    writes: dict[Address, tuple[Kind, Any]] = {}  # None: the row goes
+    appends: dict[Address, Append] = {}
+    events: list[Event] = []
+    timers: list[Timer] = []
+    cancel: list[str] = []
+    once: list[Once] = []
+    inside: Inside | None = None
+    outcome: str = "handled"
+    text: str = ""
+    raised: list[BaseException] = []  # what a transactional handler raised inside the commit
+
+    def touched(self) -> set[Address]:
+        return {*self.reads, *self.writes, *self.appends}
+
+    def written(self) -> set[Address]:
+        return {*self.writes, *self.appends}
+
+
+class Kind(Protocol):
+    """One kind of state (the rows of a table, the streams of an aggregate), as the session keeps it."""
+
+    async def load(self, addresses: Sequence[Address]) -> Sequence[tuple[int, Any]]:
+        """(version, value) in this order; version 0 and what stands for nothing where there is none."""
+
+    def copy(self, value: Any) -> Any:
+        """What a handler may be given: changing it changes nothing here."""
+
+    def fold(self, value: Any, messages: Sequence[Any]) -> Any:
+        """The value after these messages (streams only)."""
+
+    def write(self, address: Address, value: Any) -> Write:
+        """The value as the store keeps it (rows only)."""
+
+    def settle(self, address: Address, version: int, value: Any) -> None:
+        """Called after a commit with the version and value that now stand: a chance to keep a snapshot."""
+
+
+Mode: TypeAlias = Literal["inline", "awaited", "thread"]
+
+
+class Runner(Protocol):
+    """Decides about arrivals of one type. `inline` answers at once; the other modes give an awaitable."""
+
+    mode: Mode
+    retry: Retry
+    keeps: bool  # it may write rows: it runs in a muted replay, the others do not
+
+    def needs(self, message: Any, head: Head) -> Mapping[Address, Kind]:
+        """States that are sure to be asked for: the turn loads them for the whole batch in one go."""
+
+    def run(self, arrival: Arrival, look: Look) -> Decision | Awaitable[Decision]:
+        """Raises what the handler raises. May be called again for the same arrival, with a fresh look."""
+
+
+class Route(Protocol):
+    """One type of message as this group hears it."""
+
+    version: int
+    runner: Runner
+
+    def decode(self, version: int, data: bytes | None) -> Any:
+        """The message, upcast where it is older. Poison where it cannot be read."""
+
+
+class Subscription(Struct, eq=False):
+    """One group: the topics it reads, a route for each name it hears, and how it behaves."""
+
+    group: str
+    topics: Sequence[str]
+    routes: Mapping[str, Route]
+    guarantee: Guarantee = "exactly-once"
+    start: int | Literal["beginning", "end"] = "beginning"  # or microseconds
+    ignores: frozenset[str] = frozenset()  # types of its topics that are known and not for this group
+    closed: frozenset[str] = frozenset()  # topics in which an unknown type pauses the group
+    internal: Mapping[str, Route] = {}  # timers and answers of tidings itself
+    ticks: Sequence[Timer] = ()  # timers that exist from the start (partition: where they live)
