@@ -1,0 +1,92 @@
+# What one does with tidings. `make` alone lists it.
+#
+# Environments are made when needed and remembered by stamp files inside them: a second call is quick.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --quiet --disable-pip-version-check install
+JOBS ?= auto
+KILLS ?= 20
+ENGINE ?=
+CODE := src tests examples tools conftest.py
+export PYTHONPATH := examples
+
+.PHONY: help
+help:  ## List the targets
+	@echo "make TARGET [VENV=.venv] [PYTHON=python3.13]"
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---- Environments --------------------------------------------------------------------------------------------------
+
+$(VENV)/.made:
+	@tools/venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.made requirements/runtime.txt requirements/build.txt pyproject.toml
+	@echo "installing tidings into $(VENV)"
+	@$(PIP) --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) --no-build-isolation --no-deps --no-index --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime requirements/test.txt
+	@echo "installing the tools of the tests into $(VENV)"
+	@$(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)-bench/.bench: requirements/bench.txt requirements/build.txt pyproject.toml
+	@tools/venv $(VENV)-bench
+	@$(VENV)-bench/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements/bench.txt -r requirements/build.txt
+	@$(VENV)-bench/bin/python -m pip --quiet --disable-pip-version-check install --no-build-isolation --no-deps --no-index --editable .
+	@touch $@
+
+.PHONY: pins
+pins:  ## Write requirements/*.txt anew (needs uv)
+	@requirements/pin
+
+# ---- Using it ------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(VENV)/.runtime  ## See it work: a shop whose services crash and lose nothing
+	@$(PY) -m shop.demo
+
+.PHONY: bench
+bench: $(VENV)-bench/.bench  ## Measure tidings beside its peers
+	@$(VENV)-bench/bin/python -m bench
+
+# ---- Checks --------------------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: $(VENV)/.test  ## Ruff: every rule, and the format
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+.PHONY: format
+format: $(VENV)/.test  ## Let ruff write the format
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+.PHONY: types
+types: $(VENV)/.test  ## mypy --strict, and pyright on what users see
+	@$(PY) -m mypy $(CODE)
+	@$(PY) -m pyright
+
+.PHONY: imports
+imports: $(VENV)/.test  ## The floors: imports go down only
+	@$(VENV)/bin/lint-imports
+
+.PHONY: test-fast
+test-fast: $(VENV)/.test  ## All tests that need no server, under a minute
+	@$(PY) -m pytest -n $(JOBS) -m "not server and not slow"
+
+.PHONY: conformance
+conformance: $(VENV)/.test  ## The conformance suite [ENGINE=sqlite]
+	@$(PY) -m pytest tests/conformance $(if $(ENGINE),-k $(ENGINE))
+
+.PHONY: test
+test: lint types imports services  ## Everything: lint, types, floors, every test
+	@$(PY) -m pytest -n $(JOBS)
+
+.PHONY: clean
+clean:  ## Remove what was built, the environments too
+	@rm -rf $(VENV) $(VENV)-bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
