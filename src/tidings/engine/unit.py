@@ -217,14 +217,22 @@ class Transaction(Protocol):
         """Never awaited, on any engine: the engine gives the handler a thread. Commit and rollback are refused."""
 
 
+class Inner(Struct):
+    """What a transactional handler tells: its events join the unit's, its `once` (with `tells` counted from its own
+    first event) join the unit's conditions; their conflict makes the unit Failed with nothing written."""
+
+    events: Sequence[Event] = ()
+    once: Sequence[Once] = ()
+
+
 class Inside(Struct, frozen=True):
     """A transactional handler: `run` is called in the commit, on the engine's thread, after all conditions hold and
-    before any number is drawn, under a savepoint and the deadline. What it tells joins the unit's events. It may run
-    again (a deadlock), never twice in effect. `cause` names the event it handles in the answer Failed.
+    before any number is drawn, under a savepoint and the deadline. What it tells joins the unit. It may run again (a
+    deadlock), never twice in effect. `cause` names the event it handles in the answer Failed.
     """
 
     cause: int
-    run: Callable[[Transaction], Sequence[Event]]
+    run: Callable[[Transaction], Inner]
     deadline: float = 5.0
 
 
