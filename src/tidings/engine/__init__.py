@@ -1,1 +1,39 @@
+"""Engines: where events and states are kept. `port.py` is what each of them brings, `unit.py` what travels.
 
+memory:                     in this process, gone with it
+memory:split                the same with log and store apart, as a broker and a database are
+sqlite:///shop.db           one file, beside the working directory
+sqlite:////var/lib/shop.db  one file, by its absolute path
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidings.clock import Clock, SystemClock
+from tidings.engine.port import Engine
+from tidings.errors import SettingsError, did_you_mean
+
+SCHEMES = ("memory", "sqlite")
+
+
+async def open_engine(url: str, *, clock: Clock | None = None, **options: Any) -> Engine:
+    """The engine behind a URL. `options` are the engine's own.
+
+    Raises SettingsError for a URL that names no engine, Unavailable where the file cannot be opened.
+    """
+    scheme, _, rest = url.partition(":")
+    clock = clock or SystemClock()
+    if scheme == "memory" and rest in ("", "split"):
+        from tidings.engine.memory import Memory
+
+        return Memory(clock, split=rest == "split", **options)
+    if scheme == "sqlite" and rest.startswith("///") and rest != "///":
+        from tidings.engine.sqlite import Sqlite
+
+        return await Sqlite.open(rest.removeprefix("///"), clock=clock, **options)
+    if scheme == "sqlite":
+        raise SettingsError(f"{url!r} names no file", hint="sqlite:///shop.db, or sqlite:////var/lib/shop.db")
+    if scheme == "memory":
+        raise SettingsError(f"{url!r}: there is no such arrangement", hint="memory: or memory:split")
+    raise SettingsError(f"no engine for {url!r}", hint=did_you_mean(scheme, SCHEMES))

@@ -1,0 +1,50 @@
+"""The shortest whole engine: a readable specification of the port, and the oracle of property tests.
+
+    tables.py     everything that is kept, as dicts
+    log.py        topics, records, looks; reader.py a member's seat; retention.py what may go
+    store.py      states and receipts; groups.py claims, held events, operators; commit.py conditions and effects
+    outbox.py     between the two, where they are apart
+
+`Memory(clock)` keeps log and store as one: a commit publishes. `Memory(clock, split=True)` keeps them apart as a broker
+and a database are: a commit fills the outbox, and `tidings.delivery.relay` sends it on.
+"""
+
+from __future__ import annotations
+
+from tidings.clock import Clock
+from tidings.engine.ages import Ages
+from tidings.engine.memory.log import MemoryLog
+from tidings.engine.memory.outbox import MemoryOutbox
+from tidings.engine.memory.store import MemoryStore
+from tidings.engine.memory.tables import LogTables, StoreTables
+from tidings.engine.port import Capabilities
+from tidings.engine.wake import Wake
+
+
+class Memory:
+    def __init__(self, clock: Clock, *, split: bool = False, ages: Ages | None = None) -> None:
+        self._records, self._states = LogTables(), StoreTables()
+        wake = Wake(clock)
+        self.log = MemoryLog(self._records, None if split else self._states, clock, Wake(clock) if split else wake)
+        self.store = MemoryStore(self._states, self.log, split, clock, wake, ages or Ages())
+        self.outbox = MemoryOutbox(self._states, clock, wake) if split else None
+        self.can = Capabilities(
+            one_commit=not split,
+            durable=False,
+            shared=False,
+            sql=False,
+            heads="packed",
+            sweeps=True,
+            hold_for_groups=not split,
+            exact_lag=True,
+            poll_floor=0.0,
+        )
+
+    async def close(self, within: float = 10.0) -> None:  # noqa: ARG002 -- nothing is ever in flight here
+        self._records.closed = self._states.closed = True
+        self._records.seats.clear()
+        self.log.wake.call()
+        self.store.wake.call()
+
+
+__all__ = ["Memory"]
