@@ -82,11 +82,20 @@ test-fast: $(VENV)/.test  ## All tests that need no server, under a minute
 conformance: $(VENV)/.test  ## The conformance suite [ENGINE=sqlite]
 	@$(PY) -m pytest tests/conformance $(if $(ENGINE),-k $(ENGINE))
 
+.PHONY: services
+services:  ## Start PostgreSQL for the tests; installs it by apt where it is missing and we may
+	@tools/services start
+
+.PHONY: services-stop
+services-stop:  ## Stop it
+	@tools/services stop
+
 .PHONY: test
+test: export APT := yes
 test: lint types imports services  ## Everything: lint, types, floors, every test
-	@$(PY) -m pytest -n $(JOBS)
+	@TIDINGS_TEST_POSTGRES=$$(tools/services url) $(PY) -m pytest -n $(JOBS)
 
 .PHONY: clean
-clean:  ## Remove what was built, the environments too
-	@rm -rf $(VENV) $(VENV)-bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: services-stop  ## Remove what was built, the environments too
+	@rm -rf $(VENV) $(VENV)-bench .services build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
