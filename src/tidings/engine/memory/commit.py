@@ -5,7 +5,7 @@ states     streams and rows are as they were expected  -> Conflict, together wit
 held_gen   nobody touched what is held                     all of these
 once       no id was seen
 fired      timers are as they were read
-Inside     runs, and what it tells joins the events    -> Failed
+Inside     runs, and what it tells joins the unit      -> Failed, or Conflict over its own `once`
 write      nothing can refuse any more                 -> Committed
 """
 
@@ -30,6 +30,7 @@ from tidings.engine.unit import (
     Fenced,
     Handling,
     Memo,
+    Once,
     Partition,
     Stored,
     Unit,
@@ -59,8 +60,8 @@ def commit(t: StoreTables, log: MemoryLog, split: bool, unit: Unit, now: int) ->
             inner = inside.run(NoSql())
         except Exception as error:  # noqa: BLE001 -- whatever a user's handler raises is an answer
             return Failed(repr(error), inside.cause)
-        if any((once.scope, once.id) in t.once for once in inner.once):
-            return Failed("what it tells was told once before", inside.cause)
+        if seen := _seen(t, inner.once):
+            return Conflict(seen=seen)
         shift = len(events)
         events += inner.events
         marks += [structs.replace(once, tells=[shift + n for n in once.tells]) for once in inner.once]
@@ -86,9 +87,13 @@ def _check(t: StoreTables, unit: Unit) -> Answer | None:
     states += [address for address in _misplaced(t, unit) if address not in states]
     if states and _again(t, unit):
         return Committed(again=True)
-    seen = {once.id: t.once[once.scope, once.id].memo for once in unit.once if (once.scope, once.id) in t.once}
+    seen = _seen(t, unit.once)
     gone = [timer.name for timer in unit.fired if t.timers.get((unit.group, timer.name)) != timer]
     return Conflict(states, held, seen, gone) if states or held or seen or gone else None
+
+
+def _seen(t: StoreTables, marks: Iterable[Once]) -> dict[bytes, bytes]:
+    return {once.id: t.once[once.scope, once.id].memo for once in marks if (once.scope, once.id) in t.once}
 
 
 def _misplaced(t: StoreTables, unit: Unit) -> Iterable[Address]:
