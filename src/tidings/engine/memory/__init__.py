@@ -40,7 +40,7 @@ class Memory:
             poll_floor=0.0,
         )
 
-    async def close(self, within: float = 10.0) -> None:  # noqa: ARG002 -- nothing is ever in flight here
+    async def close(self, within: float = 10.0) -> None:
         self._records.closed = self._states.closed = True
         self._records.seats.clear()
         self.log.wake.call()

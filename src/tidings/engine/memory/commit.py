@@ -41,7 +41,7 @@ from tidings.errors import Refused
 class NoSql:
     """What a transactional handler is given here."""
 
-    def execute(self, sql: str, parameters: Mapping[str, Any] = {}, /) -> Sequence[Sequence[Any]]:  # noqa: ARG002
+    def execute(self, sql: str, parameters: Mapping[str, Any] = {}, /) -> Sequence[Sequence[Any]]:
         raise no_sql()
 
 

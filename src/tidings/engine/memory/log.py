@@ -13,7 +13,7 @@ from operator import attrgetter
 from tidings.clock import Clock
 from tidings.engine.memory import retention
 from tidings.engine.memory.reader import MemoryReader
-from tidings.engine.memory.tables import LogTables, StoreTables, closed
+from tidings.engine.memory.tables import LogTables, Seat, StoreTables, closed
 from tidings.engine.port import Extent, Reader, Topic
 from tidings.engine.unit import Batch, Event, Failed, Mark, Partition, Record, Unknown
 from tidings.engine.wake import Wake
@@ -26,7 +26,7 @@ class MemoryLog:
     """`groups`: the store beside it, where log and store are one; only then does retention know who reads."""
 
     def __init__(self, tables: LogTables, groups: StoreTables | None, clock: Clock, wake: Wake) -> None:
-        self._tables, self._groups, self._clock, self.wake = tables, groups, clock, wake
+        self._tables, self._groups, self.clock, self.wake = tables, groups, clock, wake
 
     @property
     def t(self) -> LogTables:
@@ -51,14 +51,14 @@ class MemoryLog:
 
     async def join(self, group: str, topics: Sequence[str], member: str) -> Reader:
         partitions = [part for topic in topics for part in self.t.partitions(topic)]
-        self.t.seats[group].add(member)
+        self.t.seats[group][member] = Seat(left=self.clock.monotonic())
         self.wake.call()
         return MemoryReader(self, group, partitions, member)
 
     # ---- records ----
 
     def append(self, events: Iterable[Event], marks: Sequence[Mark] = ()) -> list[int]:
-        offsets, now = [], self._clock.now()
+        offsets, now = [], self.clock.now()
         for n, e in enumerate(events):
             mark = marks[n] if marks else None
             record = Record(self.t.next, now, e.key, e.head, e.data, mark)
@@ -123,7 +123,7 @@ class MemoryLog:
         return {part: sum(r.offset >= offset for r in self.t.records[part]) for part, offset in at.items()}
 
     async def sweep(self, limit: int) -> int:
-        gone = retention.sweep(self.t, self._groups, self._clock.now(), limit)
+        gone = retention.sweep(self.t, self._groups, self.clock.now(), limit)
         if gone:
             self.wake.call()
         return gone

@@ -33,7 +33,7 @@ class MemoryOutbox:
             raise closed()
         return self._tables
 
-    async def lane(self, lane: int, lanes: int, member: str) -> int:  # noqa: ARG002
+    async def lane(self, lane: int, lanes: int, member: str) -> int:
         if lanes != self._lanes:  # every lane is another set of partitions now: whoever held one lets go
             self._lanes = lanes
             self._epochs = defaultdict(int, {n: epoch + 1 for n, epoch in self._epochs.items()})

@@ -1,5 +1,7 @@
 """One member's seat in one group, and its place in each of its partitions.
 
+A seat is kept while its `change` is awaited, and `LEASE` seconds beyond: a member that died or froze does not await it.
+
 A place is three things: what was looked at (`at`), what the member was told of (`told`), and the claim's epoch. They
 part on quiet partitions: nothing is found there, yet progress must follow, or a restart reads the whole log again.
 """
@@ -10,18 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tidings.engine.memory.tables import LogTables
+from tidings.clock import Clock
+from tidings.engine.memory.tables import LogTables, Seat
 from tidings.engine.port import Change
 from tidings.engine.seats import spread
 from tidings.engine.unit import Batch, Claim, Partition, Record
 from tidings.engine.wake import Wake
 
+LEASE = 5.0  # seconds
 QUIET = 1000  # progress of a partition without records is handed on after so many records of others
 
 
 class Records(Protocol):
     """What a reader needs of its log."""
 
+    clock: Clock
     wake: Wake
 
     @property
@@ -47,13 +52,27 @@ class MemoryReader:
         self._paused: set[Partition] = set()
 
     async def change(self) -> Change:
-        while True:
-            ticket = self._log.wake.ticket()
-            members = sorted(self._log.t.seats[self._group])
-            before, self._wish = self._wish, spread(self._partitions, members).get(self._member, frozenset())
-            if self._wish != before:
-                return Change(gain=self._wish - before, drain=before - self._wish)
-            await self._log.wake.wait(ticket)
+        seat = self._log.t.seats[self._group].setdefault(self._member, Seat())
+        seat.awaited += 1
+        try:
+            while True:
+                ticket = self._log.wake.ticket()
+                members, until = self._live(self._log.t.seats[self._group])
+                before, self._wish = self._wish, spread(self._partitions, members).get(self._member, frozenset())
+                if self._wish != before:
+                    return Change(gain=self._wish - before, drain=before - self._wish)
+                await self._log.wake.wait(ticket, until)
+        finally:
+            seat.awaited -= 1
+            seat.left = self._log.clock.monotonic()
+            self._log.wake.call()  # the others watch this seat's lease from now on
+
+    def _live(self, seats: Mapping[str, Seat]) -> tuple[list[str], float | None]:
+        """Who is there, and in how many seconds the next lease ends, if one runs."""
+        now = self._log.clock.monotonic()
+        live = {name: seat for name, seat in seats.items() if seat.awaited or now - seat.left < LEASE}
+        ends = [seat.left + LEASE - now for seat in live.values() if not seat.awaited]
+        return sorted(live), min(ends, default=None)
 
     def start(self, claims: Sequence[Claim]) -> None:
         self._places |= {c.partition: Place(c.epoch, c.next, c.next) for c in claims}
@@ -91,5 +110,5 @@ class MemoryReader:
         return batches
 
     async def leave(self) -> None:
-        self._log.t.seats[self._group].discard(self._member)
+        self._log.t.seats[self._group].pop(self._member, None)
         self._log.wake.call()

@@ -91,10 +91,10 @@ class MemoryStore(Groups):
         found = sorted((a.key, row) for a, row in self.t.rows.items() if a.space == name and a.key > after)
         return [row for _, row in found[:limit]]
 
-    async def script(self, name: str, sql: str) -> Sequence[str]:  # noqa: ARG002
+    async def script(self, name: str, sql: str) -> Sequence[str]:
         raise no_sql()
 
-    async def query(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Any]]:  # noqa: ARG002
+    async def query(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Any]]:
         raise no_sql()
 
     # ---- waiting ----

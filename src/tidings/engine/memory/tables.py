@@ -26,6 +26,12 @@ from tidings.errors import Closed, Refused, did_you_mean
 
 
 @dataclass
+class Seat:
+    awaited: int = 0  # how many calls of `change` wait now
+    left: float = 0.0  # when the last one ended, in seconds of the clock
+
+
+@dataclass
 class LogTables:
     """`next` numbers the records of all partitions together and never goes back: no offset is used twice."""
 
@@ -33,7 +39,7 @@ class LogTables:
     topics: dict[str, Topic] = field(default_factory=dict)
     records: defaultdict[Partition, list[Record]] = field(default_factory=lambda: defaultdict(list))
     first: dict[Partition, int] = field(default_factory=dict)  # where retention took records: the first one left
-    seats: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    seats: defaultdict[str, dict[str, Seat]] = field(default_factory=lambda: defaultdict(dict))  # by group, member
     closed: bool = False
 
     def topic(self, name: str) -> Topic:
