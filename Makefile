@@ -8,7 +8,7 @@ PIP := $(PY) -m pip --quiet --disable-pip-version-check install
 JOBS ?= auto
 KILLS ?= 20
 ENGINE ?=
-CODE := src tests examples tools conftest.py
+CODE := $(wildcard src tests examples bench tools/*.py docs/*.py conftest.py)
 export PYTHONPATH := examples
 
 .PHONY: help
@@ -66,9 +66,10 @@ format: $(VENV)/.test  ## Let ruff write the format
 	@$(PY) -m ruff format .
 
 .PHONY: types
-types: $(VENV)/.test  ## mypy --strict, and pyright on what users see
+types: $(VENV)/.test  ## mypy --strict, and pyright on what users write and see
 	@$(PY) -m mypy $(CODE)
-	@$(PY) -m pyright
+	@$(PY) -m pyright --pythonpath $(PY)
+	@PATH="$(abspath $(VENV))/bin:$$PATH" $(PY) -m pyright --verifytypes tidings --ignoreexternal
 
 .PHONY: imports
 imports: $(VENV)/.test  ## The floors: imports go down only
@@ -81,6 +82,14 @@ test-fast: $(VENV)/.test  ## All tests that need no server, under a minute
 .PHONY: conformance
 conformance: $(VENV)/.test  ## The conformance suite [ENGINE=sqlite]
 	@$(PY) -m pytest tests/conformance $(if $(ENGINE),-k $(ENGINE))
+
+.PHONY: crash
+crash: $(VENV)/.test  ## Kill processes at every named point and look at what is left [KILLS=20]
+	@TIDINGS_KILLS=$(KILLS) $(PY) -m pytest -m crash
+
+.PHONY: mutants
+mutants: $(VENV)/.test  ## Change FILE=src/... in one place at a time; TESTS=tests/... must notice
+	@$(PY) tools/mutants.py $(FILE) $(TESTS)
 
 .PHONY: services
 services:  ## Start PostgreSQL for the tests; installs it by apt where it is missing and we may
