@@ -19,8 +19,9 @@ STATEMENT = re.compile(
     | rollback\s+to\s | release\s+savepoint\s )""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-# Names of tables and columns come from declarations: one module checks and quotes them, and alone builds SQL of them.
-QUOTES_NAMES = {"src/tidings/engine/sqlite/tables.py"}
+# Names of tables and columns cannot be bound. Those that declarations bring are checked to be plain words and quoted,
+# where an engine keeps its tables of rows, and where a user's own SELECT begins.
+QUOTES_NAMES = {"src/tidings/engine/sqlite/catalog.py", "src/tidings/domain/assembly.py"}
 # Annotations of the program itself are evaluated as typing.get_type_hints does it.
 EVALUATES = {"src/tidings/event/hints.py"}
 
