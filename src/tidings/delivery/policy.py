@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tidings.clock import hours, minutes, seconds
 from tidings.errors import DefinitionError
@@ -18,8 +18,8 @@ Start: TypeAlias = Literal["beginning", "end"] | datetime
 class Retry:
     """Wait and try again while later events of the same key queue behind; other keys flow.
 
-    The wait begins with `first` and grows by `factor` up to `longest`, spread by `jitter` (a share of it). It ends
-    after `attempts`, or when `deadline` has passed; `then` parks the event with the later ones of its key, or pauses its
+    The wait begins with `first` and grows by `factor` up to `longest`, spread by `jitter`, a share of it. It ends after
+    `attempts`, or when `deadline` has passed; `then` parks the event with the later ones of its key, or pauses its
     partition. `on`: errors worth another try besides Temporary; everything else is parked at once.
     """
 
@@ -45,7 +45,8 @@ class Retry:
         for name, right, hint in wrong:
             if not right:
                 raise DefinitionError(f"Retry({name}={getattr(self, name)!r}) makes no sense", hint=hint)
-        for error in self.on:
+        listed: tuple[Any, ...] = self.on  # what its type says is checked only where a checker runs
+        for error in listed:
             if not (isinstance(error, type) and issubclass(error, Exception)):
                 raise DefinitionError(f"Retry(on=...) names {error!r}", hint="a tuple of exception classes")
 

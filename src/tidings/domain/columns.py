@@ -1,8 +1,8 @@
 """A row class as a table: what each field is in SQL, and the way there and back, exact both ways.
 
     str text · int integer · float real · bool boolean (0, 1) · bytes blob · Decimal numeric (as text, exact)
-    datetime timestamp (text, UTC, so that it sorts) · date, time, timedelta text (ISO 8601) · UUID text · Enum its value
-    `T | None` the column of T, None is NULL · everything else json
+    datetime timestamp (text, UTC, so that it sorts) · date, time, timedelta text (ISO 8601) · UUID text
+    Enum its value · `T | None` the column of T, None is NULL · everything else json
 
 The plan of a class is made once: a column whose value SQL can hold as it stands costs nothing on the way.
 """

@@ -4,7 +4,7 @@ Every service, and every projection of it, is a *group*: one position in the log
 has for each type. Commands travel in the topic `<service>.commands` of the service that handles them. Hearing a base
 class is hearing all its subclasses that the program knows: those named in some signature, and those in a module.
 
-    services -> assembly (who hears, tells, keeps what) -> rules -> groups, topics, tables
+    services -> composition (who hears, tells, keeps what) -> rules -> groups, topics, tables
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from tidings.delivery.policy import Guarantee, Retry, Start
 from tidings.domain import rules
-from tidings.domain.assembly import Assembly, command_topic_name
+from tidings.domain.composition import Composition, command_topic_name
 from tidings.domain.columns import plan_of
 from tidings.domain.graph import Graph, edges_of
 from tidings.domain.resource import Resource
@@ -72,7 +72,7 @@ class Group:
         return "beginning" if self.projection is not None else self.service.start
 
 
-class Program(Assembly):
+class Program(Composition):
     """Raises DefinitionError where the services do not fit together.
 
     `partial`: a part of a larger program, as in the test of one service: nobody in it need handle or make everything.

@@ -29,18 +29,16 @@ class _Found:
     emits: list[type] = field(default_factory=list)
     deletes: list[type[Row]] = field(default_factory=list)
     cancels: list[type[Message]] = field(default_factory=list)
-    later: list[type[Message]] = field(default_factory=list)
     awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Returns:
-    """`emits`: messages and rows, those inside Later too; `later` names these again. `awaited`: an Awaitable."""
+    """`emits`: messages and rows, those inside Later too. `awaited`: the annotation is an Awaitable of them."""
 
     emits: tuple[type, ...]
     deletes: tuple[type[Row], ...]
     cancels: tuple[type[Message], ...]
-    later: tuple[type[Message], ...]
     awaited: bool
 
 
@@ -49,8 +47,8 @@ def read_returns(at: str, hint: Any) -> Returns:
     found = _Found(at)
     _read(found, hint)
     return Returns(
-        *(tuple(dict.fromkeys(names)) for names in (found.emits, found.deletes, found.cancels, found.later)),  # type: ignore[arg-type]
-        found.awaited,
+        *(tuple(dict.fromkeys(names)) for names in (found.emits, found.deletes, found.cancels)),  # type: ignore[arg-type]
+        awaited=found.awaited,
     )
 
 
@@ -86,7 +84,6 @@ def _wrapped(found: _Found, wrapper: Any, hint: Any) -> None:
             found.cancels.append(inner)
         else:
             found.emits.append(inner)
-            found.later.append(inner)
 
 
 def _effect(found: _Found, kind: Any) -> None:

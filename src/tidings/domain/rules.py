@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidings.domain.assembly import Assembly
+from tidings.domain.composition import Composition
 from tidings.domain.state import Row, State
 from tidings.errors import DefinitionError
 from tidings.event.hints import shown
@@ -10,13 +10,13 @@ from tidings.event.message import Command, Message, info_of
 from tidings.event.outcome import outcomes_of
 
 
-def check(program: Assembly) -> None:
+def check(program: Composition) -> None:
     """Raises DefinitionError for the first rule that is broken."""
     for rule in (owners, spaces, projected, resources, answers, sagas):
         rule(program)
 
 
-def names(program: Assembly) -> None:
+def names(program: Composition) -> None:
     """A name is a consumer group: services and projections share one space of names."""
     taken: set[str] = set()
     for service in program.services:
@@ -32,7 +32,7 @@ def names(program: Assembly) -> None:
             taken.add(projection.group)
 
 
-def owners(program: Assembly) -> None:
+def owners(program: Composition) -> None:
     found: dict[type[State], str] = {}
     for service, state in program.states():
         if found.setdefault(state, service.name) != service.name:
@@ -43,7 +43,7 @@ def owners(program: Assembly) -> None:
             )
 
 
-def spaces(program: Assembly) -> None:
+def spaces(program: Composition) -> None:
     """Two classes of one table, or of streams of one name, would read each other's."""
     found: dict[tuple[bool, str], type[State]] = {}
     for _, state in program.states():
@@ -55,7 +55,7 @@ def spaces(program: Assembly) -> None:
             )
 
 
-def projected(program: Assembly) -> None:
+def projected(program: Composition) -> None:
     """A projection's rows are its fold and nothing else, or a rebuild would lose what others wrote."""
     for service in program.services:
         folded: dict[type[Row], str] = {}
@@ -75,7 +75,7 @@ def projected(program: Assembly) -> None:
                     )
 
 
-def resources(program: Assembly) -> None:
+def resources(program: Composition) -> None:
     if program.partial:
         return
     for service, handler in program.handlers():
@@ -93,7 +93,7 @@ def resources(program: Assembly) -> None:
                 )
 
 
-def answers(program: Assembly) -> None:
+def answers(program: Composition) -> None:
     """Every command that is sent is handled."""
     if program.partial:
         return
@@ -105,7 +105,7 @@ def answers(program: Assembly) -> None:
             )
 
 
-def sagas(program: Assembly) -> None:
+def sagas(program: Composition) -> None:
     """A saga hears how each of its steps and undos ended."""
     for service, saga in program.sagas():
         if sum(one.__name__ == saga.__name__ for one in service.sagas) > 1:

@@ -126,7 +126,7 @@ class Step(Generic[S, D]):
     def __get__(self, saga: S | None, owner: type[S]) -> Self | StepRun[D]:
         if saga is None:
             return self
-        return StepRun(self.name, cast("D | None", saga._outcomes.get(self.name)))
+        return StepRun(self.name, cast("D | None", saga._outcomes.get(self.name)))  # noqa: SLF001 -- a saga and its steps are one
 
     def undo(self, function: Callable[[S], Command[Any, Never]], /) -> Callable[[S], Command[Any, Never]]:
         """Marks the method that makes the undoing command, which must be one that cannot fail."""

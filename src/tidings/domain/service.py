@@ -74,7 +74,7 @@ class _Part:
     """What has a name and handlers: a service, or a projection of it."""
 
     def __init__(self, name: str) -> None:
-        if not isinstance(name, str) or not _name.fullmatch(name):
+        if not _name.fullmatch(name):
             raise DefinitionError(
                 f"service name {name!r} is not allowed", hint="a letter, then letters, digits, '.', '_', '-'"
             )
@@ -183,7 +183,8 @@ class Service(_Part):
 
     def saga(self, cls: type[SagaT], /) -> type[SagaT]:
         """Run this saga in the service's own group."""
-        if not (isinstance(cls, type) and issubclass(cls, Saga)):
+        given: Any = cls
+        if not (isinstance(given, type) and issubclass(given, Saga)):
             raise DefinitionError(f"{cls!r} is no saga", hint="class Checkout(Saga[OrderPlaced])")
         if self.guarantee == "at-most-once":
             raise DefinitionError(
