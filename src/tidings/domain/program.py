@@ -19,8 +19,8 @@ from typing import Any
 
 from tidings.delivery.policy import Guarantee, Retry, Start
 from tidings.domain import rules
-from tidings.domain.composition import Composition, command_topic_name
 from tidings.domain.columns import plan_of
+from tidings.domain.composition import Composition, command_topic_name
 from tidings.domain.graph import Graph, edges_of
 from tidings.domain.resource import Resource
 from tidings.domain.saga import Saga

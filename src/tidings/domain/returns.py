@@ -47,8 +47,10 @@ def read_returns(at: str, hint: Any) -> Returns:
     found = _Found(at)
     _read(found, hint)
     return Returns(
-        *(tuple(dict.fromkeys(names)) for names in (found.emits, found.deletes, found.cancels)),  # type: ignore[arg-type]
-        awaited=found.awaited,
+        tuple(dict.fromkeys(found.emits)),
+        tuple(dict.fromkeys(found.deletes)),
+        tuple(dict.fromkeys(found.cancels)),
+        found.awaited,
     )
 
 
