@@ -33,7 +33,9 @@ def judge(error: BaseException, retry: Retry, attempt: int) -> Verdict:
     if attempt >= retry.attempts or _elapsed(retry, attempt) >= retry.deadline.total_seconds():
         return Verdict(None, f"{text} (after {attempt} attempts)", pause=retry.then == "pause")
     after = getattr(error, "after", None)
-    wait = after.total_seconds() if after is not None else _delay(retry, attempt) * (1 + retry.jitter * (random() - 0.5))
+    wait = (
+        after.total_seconds() if after is not None else _delay(retry, attempt) * (1 + retry.jitter * (random() - 0.5))
+    )
     return Verdict(int(wait * MICRO), text)
 
 

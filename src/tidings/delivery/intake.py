@@ -1,11 +1,11 @@
 """Records become arrivals: heads unpacked, routes found, bodies decoded; what nobody here hears is passed over.
 
-    of its topics, not for this group   passed over
-    already seen (a relay's resend)     passed over, counted as `duplicate`
-    unknown type                        passed over, counted, the first one noted; in a closed topic the group pauses
-    newer version of a type heard here  the partition pauses in front of it (a deploy gap), and goes on by itself
-    cannot be read                      parked with the later ones of its key
-    key is held                         held behind it
+of its topics, not for this group   passed over
+already seen (a relay's resend)     passed over, counted as `duplicate`
+unknown type                        passed over, counted, the first one noted; in a closed topic the group pauses
+newer version of a type heard here  the partition pauses in front of it (a deploy gap), and goes on by itself
+cannot be read                      parked with the later ones of its key
+key is held                         held behind it
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Intake:
         self.closed = subscription.closed
         self.noted: set[str] = set()  # unknown types whose first position is kept
 
-    def read(self, batches: Sequence[Batch], claims: Mapping[Partition, Claim], held: Mapping[Partition, HeldSet]) -> Work:
+    def read(
+        self, batches: Sequence[Batch], claims: Mapping[Partition, Claim], held: Mapping[Partition, HeldSet]
+    ) -> Work:
         work = Work()
         for batch in batches:
             claim = claims[batch.partition]
@@ -70,7 +72,9 @@ class Intake:
                 self._one(batch.partition, record, claim, work, keys)
         return work
 
-    def _one(self, part: Partition, record: Record, claim: Claim, work: Work, keys: Mapping[bytes | None, object]) -> None:
+    def _one(
+        self, part: Partition, record: Record, claim: Claim, work: Work, keys: Mapping[bytes | None, object]
+    ) -> None:
         try:
             head = unpack(record.head)
         except Exception as error:  # noqa: BLE001 -- whatever is wrong with foreign bytes, they are kept and parked
@@ -143,8 +147,8 @@ class Intake:
         return False
 
 
-def hold(
-    part: Partition, record: Record, *, due: int | None = None, error: str = ""
-) -> Held:
+def hold(part: Partition, record: Record, *, due: int | None = None, error: str = "") -> Held:
     """A record as it goes to the held table before any attempt: `due` 0 waits behind its key, None is parked."""
-    return Held(part, record.offset, record.time, record.key, record.head, record.data, due, 0 if due == 0 else 1, error)
+    return Held(
+        part, record.offset, record.time, record.key, record.head, record.data, due, 0 if due == 0 else 1, error
+    )

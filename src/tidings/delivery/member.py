@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from msgspec import structs
 
@@ -25,11 +26,12 @@ from tidings.delivery.lossy import handle_lossy
 from tidings.delivery.subscription import Arrival, Subscription
 from tidings.delivery.turn import Late, Lost, Split, Turn
 from tidings.engine.port import Change, Engine, Reader
-from tidings.engine.unit import Batch, Claim, Committed, Held, Partition, Step, Timer, Unit
-from tidings.errors import Closed, Corrupt, Truncated
+from tidings.engine.unit import Batch, Claim, Committed, Held, Partition, Step, Unit
+from tidings.errors import Corrupt, Truncated
 
 log = logging.getLogger("tidings.delivery")
 NEVER = 1 << 62
+Probe: TypeAlias = Callable[[str, str], None]  # (group, point)
 ATTEMPTS = 10  # deaths of a process with the same event in its hands, before that event is parked
 
 
@@ -43,11 +45,13 @@ class Member:
         clock: Clock,
         limits: Limits,
         history: History | None = None,
+        probe: Probe | None = None,
     ) -> None:
         self.engine, self.store, self.clock, self.limits = engine, engine.store, clock, limits
         self.subscription, self.group, self.name = subscription, subscription.group, name
         self.intake = Intake(subscription)
         self.history = history
+        self.probe = probe
         self.gate = asyncio.Semaphore(limits.in_flight)
         self.reader: Reader | None = None
         self.claims: dict[Partition, Claim] = {}
@@ -65,6 +69,12 @@ class Member:
         self._next_timer = NEVER
         self._dropped = 0
         self._beaten = clock.monotonic()
+
+    def reached(self, point: str) -> None:
+        """A named point: for the harness (any group), and for a test that wants just this group to die here."""
+        signals.reached(point)
+        if self.probe is not None:
+            self.probe(self.group, point)
 
     # ---- life ----
 
@@ -139,7 +149,7 @@ class Member:
         if not parts:
             return
         claims = await self.store.claim(self.group, self.name, await self._starts(parts))
-        signals.reached("member.claimed")
+        self.reached("member.claimed")
         newer = [c.partition for c in claims if c.paused and c.paused.startswith(NEWER)]
         if newer:  # this program may know what stopped the one before; if not, it pauses again
             await self.store.set_paused(self.group, newer, None)
@@ -200,7 +210,7 @@ class Member:
             self.full.discard(part)
         if claims and release:
             await self.store.release(claims)
-            signals.reached("member.released")
+            self.reached("member.released")
 
     async def _give_back(self, reader: Reader) -> None:
         await self._let_go(reader, sorted(self.claims), release=True)
@@ -259,7 +269,7 @@ class Member:
         except (Truncated, Corrupt) as error:
             await self._pause(reader, {Partition(error.topic, error.partition): error.message})
             return True
-        signals.reached("member.fetched")
+        self.reached("member.fetched")
         mine = [b for b in batches if (c := self.claims.get(b.partition)) is not None and c.epoch == b.epoch]
         if mine:
             await self._handle(reader, mine)
@@ -314,7 +324,9 @@ class Member:
             if full != (part in self.full) and not self.claims[part].paused:
                 (self.full.add if full else self.full.discard)(part)
                 reader.pause([part], full)
-                log.warning("group %s: %s/%d holds %d events, %s", self.group, *part, len(held), "stops" if full else "goes on")
+                log.warning(
+                    "group %s: %s/%d holds %d events, %s", self.group, *part, len(held), "stops" if full else "goes on"
+                )
 
     # ---- what is due ----
 

@@ -59,9 +59,7 @@ class Outgoing:
                 trace = follow(cause.trace, made)
             if cause.saga and not saga and way.kind == 0:
                 saga = cause.saga
-        head = Head(
-            made, way.name, way.version, now, self.source, correlation, causation, way.kind, trace, reply, saga
-        )
+        head = Head(made, way.name, way.version, now, self.source, correlation, causation, way.kind, trace, reply, saga)
         key = way.key(message)
         partition = partition_of(key, way.partitions) if key is not None else made[15] % way.partitions
         return Event(way.topic, partition, key, made, pack(head), way.encode(message), stream)

@@ -82,11 +82,14 @@ class Session:
     def writes(self) -> list[Write]:
         return [cell.kind.write(a, cell.value) for a, cell in sorted(self.cells.items()) if cell.dirty]
 
-    def settle(self) -> None:
+    async def settle(self) -> None:
         """The turn is durable: let each kind see what now stands of its streams."""
+        grown: defaultdict[Kind, list[tuple[Address, int, Any]]] = defaultdict(list)
         for address, cell in self.cells.items():
             if cell.appended and cell.version != UNREAD:
-                cell.kind.settle(address, cell.version + cell.appended, cell.value)
+                grown[cell.kind].append((address, cell.version + cell.appended, cell.value))
+        for kind, stands in grown.items():
+            await kind.settled(stands)
 
 
 class Look:
@@ -111,6 +114,10 @@ class Look:
         if address not in self._given:
             await self.session.load({address: kind})
         return self.see(address)
+
+    def put(self, address: Address, value: Any) -> None:
+        """What later readers of this run shall be handed: a row made from defaults, or an earlier handler's result."""
+        self._given[address] = value
 
     def given(self) -> Mapping[Address, Any]:
         """Everything that was handed out, for checks of changed but not returned rows."""

@@ -6,13 +6,14 @@ data: nothing has happened yet. The turn applies decisions to its session and co
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from tidings.delivery.policy import Guarantee, Retry
 from tidings.engine.unit import Address, Event, Inside, Once, Partition, Timer, Write
+from tidings.errors import Rejected
 
 if TYPE_CHECKING:
     from tidings.delivery.session import Look
@@ -59,6 +60,7 @@ class Decision(Struct):
     outcome: str = "handled"
     text: str = ""
     raised: list[BaseException] = []  # what a transactional handler raised inside the commit
+    refuse: Callable[[Rejected], Decision] | None = None  # the decision instead, where that was a refusal
 
     def touched(self) -> set[Address]:
         return {*self.reads, *self.writes, *self.appends}
@@ -82,8 +84,8 @@ class Kind(Protocol):
     def write(self, address: Address, value: Any) -> Write:
         """The value as the store keeps it (rows only)."""
 
-    def settle(self, address: Address, version: int, value: Any) -> None:
-        """Called after a commit with the version and value that now stand: a chance to keep a snapshot."""
+    async def settled(self, stands: Sequence[tuple[Address, int, Any]]) -> None:
+        """Called after a commit with (address, version, value) of streams that grew: a chance to keep snapshots."""
 
 
 Mode: TypeAlias = Literal["inline", "awaited", "thread"]

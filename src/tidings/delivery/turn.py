@@ -1,12 +1,12 @@
 """One batch on its way: decide, commit, act on the answer, until everything in it is durable, held, or another's.
 
-    decide   handlers run against the session; what they return is applied to it, nothing else happens
-    commit   one unit: effects of all decisions, progress, held events, notes, under all their conditions
-    answer   Committed  it is done
-             Fenced     somebody else has those partitions: drop what is theirs, decide again what built on it
-             Conflict   states moved: decide again the events that touched them, and what built on those (a closure)
-             Failed     one event's own write is impossible: that event fails, the others go on
-             Unknown    nobody knows: everything is dropped, the member claims again and reads the truth
+decide   handlers run against the session; what they return is applied to it, nothing else happens
+commit   one unit: effects of all decisions, progress, held events, notes, under all their conditions
+answer   Committed  it is done
+         Fenced     somebody else has those partitions: drop what is theirs, decide again what built on it
+         Conflict   states moved: decide again the events that touched them, and what built on those (a closure)
+         Failed     one event's own write is impossible: that event fails, the others go on
+         Unknown    nobody knows: everything is dropped, the member claims again and reads the truth
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Protocol, cast
 
 from msgspec import Struct, structs
 
-from tidings import signals
 from tidings.clock import Clock
 from tidings.delivery.failure import Verdict, judge
 from tidings.delivery.heldset import HeldSet
@@ -45,7 +44,7 @@ from tidings.engine.unit import (
     Unit,
     Unknown,
 )
-from tidings.errors import Poison
+from tidings.errors import Poison, Rejected
 
 
 class Lost(Exception):
@@ -86,6 +85,8 @@ class Host(Protocol):
 
     def settled(self, unit: Unit, version: int) -> None: ...
 
+    def reached(self, point: str) -> None: ...
+
 
 class Turn:
     def __init__(self, host: Host, work: Work) -> None:
@@ -100,7 +101,7 @@ class Turn:
 
     async def run(self) -> None:
         await self.decide(self.work.arrivals)
-        signals.reached("member.decided")
+        self.host.reached("member.decided")
         await self.commit()
 
     # ---- decide ----
@@ -252,9 +253,9 @@ class Turn:
         while (unit := self.unit()) is not None:
             answer = (await self.host.store.commit([unit]))[0]
             if isinstance(answer, Committed):
-                signals.reached("member.committed")
-                self.session.settle()
+                self.host.reached("member.committed")
                 self.host.settled(unit, answer.version)
+                await self.session.settle()
                 return
             await self._refused(answer)
 
@@ -303,7 +304,7 @@ class Turn:
 
     def _was_seen(self, arrival: Arrival, answer: Conflict) -> bool:
         decision = self.applied.get(arrival.number)
-        return decision is not None and any(once.id in answer.seen for once in decision.once)
+        return decision is not None and arrival.head.id in answer.seen
 
     def _remove(self, numbers: set[int]) -> set[Address]:
         """Forget decisions; gives the states that they had written."""
@@ -318,9 +319,7 @@ class Turn:
     async def _again(self, moved: set[Address]) -> None:
         """Decide again every event that touched these states, or states that such an event wrote: a closure."""
         states, numbers = set(moved), set[int]()
-        while more := {
-            n for n, d in self.applied.items() if n not in numbers and not states.isdisjoint(d.touched())
-        }:
+        while more := {n for n, d in self.applied.items() if n not in numbers and not states.isdisjoint(d.touched())}:
             numbers |= more
             for number in more:
                 states |= self.applied[number].written()
@@ -340,9 +339,13 @@ class Turn:
         if cause is None:
             raise Lost(error)  # no event of ours caused it
         arrival = self.work_of(cause)
-        raised = self.applied[cause].raised
+        failed = self.applied[cause]
+        why = failed.raised[-1] if failed.raised else Poison(error)
         moved = self._remove({cause})
-        self._fail(arrival, raised[-1] if raised else Poison(error), now)
+        if isinstance(why, Rejected) and failed.refuse is not None:
+            self._apply(arrival, failed.refuse(why))
+        else:
+            self._fail(arrival, why, now)
         await self._again(moved)
 
     # ---- the unit ----

@@ -1,0 +1,200 @@
+"""The door into a running system: publish, send, call, and read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, LiteralString
+
+import msgspec
+from typing_extensions import TypeVar
+
+from tidings.clock import from_micro, seconds, to_micro
+from tidings.domain.answers import CALLS, decode_answer
+from tidings.domain.columns import from_values, key_text
+from tidings.domain.idle import wait_idle
+from tidings.domain.runtime import Runtime
+from tidings.domain.state import Aggregate, Row
+from tidings.engine.unit import Committed, Failed, Unit, Unknown
+from tidings.engine.unit import Event as Told
+from tidings.errors import EngineError, Rejected, Stale, Unavailable
+from tidings.event.envelope import unpack
+from tidings.event.identity import derived_id, show
+from tidings.event.message import Command, Event
+
+D = TypeVar("D")
+F = TypeVar("F")
+T = TypeVar("T")
+A = TypeVar("A", bound=Aggregate)
+RowT = TypeVar("RowT", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(Generic[T]):
+    """Proof of a commit. `position` is text that travels in a header or a cookie, to read one's own write with."""
+
+    outcome: T
+    position: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One event as it lies in its stream. `version` counts from 1, `caused_by` is the id of the message that caused it."""
+
+    event: Event
+    id: str
+    version: int
+    time: datetime
+    caused_by: str | None
+    correlation_id: str
+
+
+class Client:
+    """Made by `System.connect` or `System.running`; every method is safe to call from many tasks."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._store = runtime.engine.store
+        self._outgoing = runtime.outside
+
+    # ---- tell and ask ----
+
+    async def publish(self, *events: Event, traceparent: str = "") -> Receipt[None]:
+        """Tell; returns when the events are durable. All of them are kept, or none.
+
+        Raises Unavailable where the answer was lost: then they may have been kept, and publishing again may double them.
+        """
+        now = await self._store.now()
+        told = [self._runtime.public(self._outgoing.event(e, now, trace=traceparent), e) for e in events]
+        return await self._commit(told)
+
+    async def send(self, command: Command[Any, Any], /, *, id: str | None = None) -> Receipt[None]:
+        """Ask; returns when the command is durable, before it is done. The same `id` again is done once."""
+        return await self._commit([await self._command(command, id, reply=id is not None)])
+
+    async def call(
+        self, command: Command[D, F], /, *, id: str | None = None, within: timedelta = seconds(30)
+    ) -> Receipt[D | F]:
+        """Ask and wait for the outcome. The same `id` again gives the first outcome.
+
+        Raises Rejected where a rule said no, Stale where nothing answered within the time: the command is durable all
+        the same, and the same `id` may ask for its outcome later.
+        """
+        told = await self._command(command, id, reply=True)
+        memo = await self._store.memo(CALLS, told.id) if id is not None else None
+        if memo is None:
+            await self._commit([told])
+            memo = await self._store.memo(CALLS, told.id, within.total_seconds())
+        if memo is None:
+            raise Stale(
+                f"{type(command).__name__} has no outcome after {within.total_seconds():g} s",
+                hint="is its service running? `tidings groups` shows lag, `tidings parked` what failed",
+            )
+        answer = decode_answer(memo.memo)
+        if answer.what == "rejected":
+            raise Rejected(answer.text)
+        outcome: Any = None
+        if answer.name:
+            outcome = self._runtime.codecs[answer.name].decode(answer.version, answer.data)
+        return Receipt(outcome, memo.receipt, show(told.id))
+
+    async def _command(self, command: Command[Any, Any], id: str | None, *, reply: bool) -> Told:
+        made = derived_id("call", type(command).__info__.name, id) if id is not None else None
+        return self._outgoing.event(command, await self._store.now(), id=made, reply=reply)
+
+    async def _commit(self, told: Sequence[Told]) -> Receipt[None]:
+        if not told:
+            return Receipt(None, "", "")
+        answer = (await self._store.commit([Unit(events=told, receipt=True)]))[0]
+        match answer:
+            case Committed(receipt=receipt):
+                return Receipt(None, receipt, show(told[0].id))
+            case Unknown(error) | Failed(error):
+                raise Unavailable(
+                    f"the answer was lost: {error}", hint="it may have been kept; ask before you repeat it"
+                )
+            case _:
+                raise EngineError(f"a unit without conditions was answered {answer}")
+
+    # ---- read ----
+
+    async def get(
+        self,
+        row: type[RowT],
+        key: object,
+        /,
+        *,
+        after: Receipt[Any] | str | None = None,
+        within: timedelta = seconds(5),
+        otherwise: Literal["raise", "stale"] = "raise",
+    ) -> RowT | None:
+        """One row. `after` waits until the table has seen that commit; `otherwise` says what if it has not in time."""
+        if after is not None:
+            position = after if isinstance(after, str) else after.position
+            group = self._runtime.owner(row)
+            reached = await self._store.reached(group, position, within.total_seconds()) if position else True
+            if not reached and otherwise == "raise":
+                raise Stale(
+                    f"{row.__name__} has not seen that commit after {within.total_seconds():g} s",
+                    hint=f"`tidings groups {group}` shows what it waits for; otherwise='stale' takes what is there",
+                )
+        found = (await self._store.rows([self._runtime.addresses.of(row, key)]))[0]
+        return None if found is None else from_values(row, found[1])
+
+    async def find(self, row: type[RowT], where: LiteralString = "", /, **parameters: Any) -> Sequence[RowT]:
+        """Rows by your own SQL after the table's name: `find(OrderRow, "where status = :s", s="paid")`."""
+        found = await self._store.query(self._runtime.select(row) + where, _bindable(parameters))
+        return [from_values(row, values) for values in found]
+
+    async def query(self, into: type[T], sql: LiteralString, /, **parameters: Any) -> Sequence[T]:
+        """Any SELECT; its columns, in order, fill the fields of a struct or dataclass."""
+        found = await self._store.query(sql, _bindable(parameters))
+        names = [f.encode_name for f in msgspec.structs.fields(into)] if issubclass(into, msgspec.Struct) else None
+        if names is None:
+            names = list(getattr(into, "__dataclass_fields__", {}))
+        return [msgspec.convert(dict(zip(names, values, strict=True)), into, strict=False) for values in found]
+
+    async def load(
+        self, aggregate: type[A], key: object, /, *, version: int | None = None, at: datetime | None = None
+    ) -> A:
+        """The aggregate now, at a version (0: before its first event), or at a time."""
+        kind = self._runtime.streams[aggregate]
+        address = self._runtime.addresses.of(aggregate, key)
+        if at is not None:
+            whole = (await self._store.load([address]))[0]
+            until = to_micro(at)
+            early = [e for e in whole.events if unpack(e.head).time <= until]
+            state: Any = kind.folded(msgspec.structs.replace(whole, events=early))
+            return state  # type: ignore[no-any-return]
+        history = (await self._store.load([address], kind.fingerprint, version))[0]
+        state = kind.folded(history)
+        if version is None and history.version:
+            await kind.settled([(address, history.version, state)])
+        return state  # type: ignore[no-any-return]
+
+    async def history(self, aggregate: type[Aggregate], key: object, /) -> Sequence[Recorded]:
+        """Every event of the stream, oldest first, in the newest version of its type."""
+        history = (await self._store.load([self._runtime.addresses.of(aggregate, key)]))[0]
+        found = []
+        for stored in history.events:
+            head = unpack(stored.head)
+            event = self._runtime.codecs[head.name].decode(head.version, stored.data)
+            cause = show(head.causation) if head.causation else None
+            found.append(
+                Recorded(event, show(head.id), stored.version, from_micro(head.time), cause, show(head.correlation))
+            )
+        return found
+
+    async def wait_idle(self, within: timedelta = seconds(30)) -> None:
+        """Until every group that runs here (or anywhere, if none does) has handled what is in the log, and no retry, due
+        timer or saga of theirs is open. Raises Stale, naming what is still open."""
+        await wait_idle(self._runtime, within.total_seconds())
+
+
+def _bindable(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {n: v if isinstance(v, (int, float, bytes, type(None))) else key_text(v) for n, v in parameters.items()}
+
+
+__all__ = ["Client", "Receipt", "Recorded"]

@@ -1,0 +1,139 @@
+"""Settings: argument > environment (`TIDINGS_...`) > `tidings.toml` > default. Checked once, at the start.
+
+What is unset stays None until all sources are merged, so that a default never hides what another source says. An unknown
+name is an error, wherever it stands, with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tidings.delivery.limits import Limits
+from tidings.errors import SettingsError, did_you_mean
+
+PREFIX = "TIDINGS_"
+FILE = "tidings.toml"
+NOT_SETTINGS = frozenset({"TIDINGS_CRASH", "TIDINGS_HISTORY", "TIDINGS_CONFIG"})  # read where they are used
+FOREIGN = "TIDINGS_TEST_"  # addresses of servers for tests
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every setting, with its default. Durations are seconds, sizes bytes.
+
+    `store`: where state and, unless `log` says otherwise, the log are kept; None: one SQLite file named after the system.
+    `synchronous`: `full` survives power loss, `normal` may lose the last commits then, `off` is for tests.
+    `lease`: after how long a frozen member's partitions are taken over; `beat`: how often a member says that it lives.
+    `fetch`, `fetch_bytes`: the size of a batch; `in_flight`, `threads`: handlers at once; `slow`: when an unfinished event is
+    held; `held`, `held_bytes`: held events of a partition before it stops; `drain`: how long a stop waits.
+    """
+
+    store: str | None = None
+    log: str | None = None
+    synchronous: Literal["full", "normal", "off"] = "full"
+    lease: float = 5.0
+    beat: float = 1.0
+    fetch: int = 500
+    fetch_bytes: int = 8 << 20
+    in_flight: int = 64
+    threads: int = 8
+    slow: float = 1.0
+    held: int = 10_000
+    held_bytes: int = 64 << 20
+    drain: float = 10.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+    def limits(self) -> Limits:
+        return Limits(
+            fetch=self.fetch,
+            fetch_bytes=self.fetch_bytes,
+            in_flight=self.in_flight,
+            threads=self.threads,
+            slow=self.slow,
+            held=self.held,
+            held_bytes=self.held_bytes,
+            beat=self.beat,
+            drain=self.drain / 2,
+        )
+
+    def url(self, system: str) -> str:
+        """Where the data lies: the log beside the store is a later gear's."""
+        if self.log is not None and self.log != self.store:
+            raise SettingsError(
+                f"log {_shown(self.log)!r} apart from the store is not available on this gear",
+                hint="leave `log` out: the SQLite file holds both",
+            )
+        return self.store if self.store is not None else f"sqlite:///{system}.db"
+
+
+def load(arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Merge the sources. Raises SettingsError, naming the setting and the source that is wrong."""
+    env = os.environ if environment is None else environment
+    merged: dict[str, Any] = {}
+    for source, values in (
+        (env.get("TIDINGS_CONFIG", FILE), _from_file(env)),
+        ("the environment", _from_environment(env)),
+        ("the arguments", {k: v for k, v in (arguments or {}).items() if v is not None}),
+    ):
+        merged.update(_checked(source, values))
+    return Settings(**merged)
+
+
+def _from_file(env: Mapping[str, str]) -> Mapping[str, Any]:
+    path = Path(env.get("TIDINGS_CONFIG", FILE))
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if "TIDINGS_CONFIG" in env:
+            raise SettingsError(f"there is no {path}", hint="TIDINGS_CONFIG names a TOML file") from None
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error}", hint='it is TOML: `store = "sqlite:///shop.db"`'
+        ) from error
+    return found
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in env.items()
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(FOREIGN)
+    }
+
+
+def _checked(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    found = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise SettingsError(f"unknown setting {name!r} in {source}", hint=did_you_mean(name, fields))
+        try:
+            found[name] = msgspec.convert(value, fields[name], strict=not isinstance(value, str))
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{name} = {value!r} in {source}: {error}", hint=_expected(name)) from None
+        if isinstance(found[name], (int, float)) and found[name] <= 0:
+            raise SettingsError(f"{name} = {value!r} in {source} must be more than 0", hint=_expected(name))
+    return found
+
+
+def _expected(name: str) -> str:
+    default = next(f.default for f in msgspec.structs.fields(Settings) if f.name == name)
+    unit = (
+        "" if not isinstance(default, (int, float)) else " (seconds)" if isinstance(default, float) else " (a number)"
+    )
+    return f"the default is {default!r}{unit}"
+
+
+def _shown(url: str) -> str:
+    """A URL without its password."""
+    scheme, found, rest = url.partition("://")
+    if not found or "@" not in rest:
+        return url
+    return f"{scheme}://***@{rest.rpartition('@')[2]}"
