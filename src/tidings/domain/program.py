@@ -166,11 +166,13 @@ class Program(Composition):
                     f"topic {topic.name!r} is declared in two ways: {found[topic.name]} and {topic}",
                     hint="declare it once, and import it",
                 )
+        taken = {service.name + end for service in self.services for end in (".commands", ".answers")}
+        if clash := sorted(taken & set(found)):
+            raise DefinitionError(
+                f"topic {clash[0]!r} is where {clash[0].rpartition('.')[0]!r} is asked and answered",
+                hint="give the topic of the events another name",
+            )
         for name in self._command_topics():
-            if name in found:
-                raise DefinitionError(
-                    f"topic {name!r} is for commands", hint="give the topic of the events another name"
-                )
             found[name] = Topic(name)
         for one, other in collisions(found):
             warnings.warn(
@@ -210,7 +212,7 @@ class Program(Composition):
         hearing = [handler for handler in handlers if handler.kind != "every"]
         heard = [one for handler in hearing for one in handler.hears]
         heard += [event for saga in sagas for event in saga_hears(saga)]
-        arriving = dict.fromkeys(one for base in heard for one in self.family(base))
+        arriving = dict.fromkeys(one for base in heard for one in self._arriving(base))
         topics = [topic.name for one in arriving if (topic := self.topic_of(one))]
         topics += [command_topic_name(service)] if ticks else []
         names = tuple(dict.fromkeys(topics))
@@ -221,13 +223,20 @@ class Program(Composition):
             service,
             made,
             names,
-            {one: tuple(h for h in hearing if issubclass(one, h.hears)) for one in arriving},
+            {
+                one: tuple(h for h in hearing if any(one in self._arriving(base) for base in h.hears))
+                for one in arriving
+            },
             tuple(dict.fromkeys(heard)),
             ticks,
             tuple(sagas),
             frozenset(there - {info_of(one).name for one in arriving}),
             frozenset(name for name in names if self.topics[name].closed),
         )
+
+    def _arriving(self, heard: type[Message]) -> tuple[type[Message], ...]:
+        """A base event brings its family; a command is the one that its handler names."""
+        return (heard,) if issubclass(heard, Command) else self.family(heard)
 
     def _placed(self, message: type[Message]) -> str | None:
         if issubclass(message, Command):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidings.domain.composition import Composition
+from tidings.domain.resource import Resource
 from tidings.domain.state import Row, State
 from tidings.errors import DefinitionError
 from tidings.event.hints import shown
@@ -76,28 +77,30 @@ def projected(program: Composition) -> None:
 
 
 def resources(program: Composition) -> None:
-    if program.partial:
-        return
-    for service, handler in program.handlers():
+    """What is asked for by type is made once a process: by one service, for whoever asks."""
+    made: dict[object, Resource] = {}
+    for service in program.services:
+        for kind, resource in service.resources.items():
+            if made.setdefault(kind, resource) is not resource:
+                raise DefinitionError(
+                    f"{resource.name} is made twice: {made[kind].where} and {resource.where}",
+                    hint="one resource a type: share it, or make a type of your own from it",
+                )
+    for service, handler in program.handlers() if not program.partial else ():
         for needed in handler.resources:
-            made = [one for one in program.services if needed in one.resources]
-            if not made:
+            if needed not in made:
                 raise DefinitionError(
                     f"{handler.where} needs {shown(needed)}, which nothing makes",
                     hint=f"@{service.name}.resource\n    def make() -> {shown(needed)}: ...",
                 )
-            if service not in made and len(made) > 1:
-                raise DefinitionError(
-                    f"{handler.where} needs {shown(needed)}, which {made[0].name!r} and {made[1].name!r} make",
-                    hint=f"make one for {service.name!r} too: its own comes first",
-                )
 
 
 def answers(program: Composition) -> None:
-    """Every command that is sent is handled."""
+    """Every command that is sent, or called off, is handled."""
     if program.partial:
         return
-    for sender, message in program.told():
+    called_off = [(service.name, each) for service, handler in program.handlers() for each in handler.cancels]
+    for sender, message in (*program.told(), *called_off):
         if issubclass(message, Command) and message not in program.commands:
             raise DefinitionError(
                 f"{sender} sends {message.__name__}, which no service handles",

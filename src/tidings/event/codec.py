@@ -30,7 +30,7 @@ class Codec(Generic[M]):
         self._upcasts = info.upcasts
         try:
             self._decode = msgspec.json.Decoder(cls).decode
-        except NameError as missing:
+        except (NameError, AttributeError) as missing:
             raise DefinitionError(
                 f"{cls.__name__}: {missing}", hint="define or import the type of this field"
             ) from None
@@ -43,7 +43,7 @@ class Codec(Generic[M]):
         """Raises Poison where a value cannot be written."""
         try:
             return _encode(message)
-        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise Poison(f"{self.name} version {self.version} cannot be written: {error}") from error
 
     def decode(self, version: int, data: bytes | None) -> M:
@@ -52,7 +52,7 @@ class Codec(Generic[M]):
             if version == self.version:
                 return self._decode(data)  # type: ignore[arg-type]  # None is no JSON, and said so below
             return self._from_old(version, data)
-        except (msgspec.DecodeError, TypeError) as error:
+        except (TypeError, ValueError, RecursionError) as error:  # DecodeError and UnicodeDecodeError are ValueErrors
             raise Poison(
                 f"{self.name} version {version} cannot be read: {'it has no body' if data is None else error}",
                 hint="the producer and this class disagree about version "

@@ -46,7 +46,7 @@ def unpack(data: bytes) -> Head:
     """Raises Poison where the bytes are no envelope."""
     try:
         return _unpack(data)
-    except msgspec.DecodeError as error:
+    except ValueError as error:  # DecodeError and UnicodeDecodeError
         raise Poison(f"the envelope cannot be read: {error}") from error
 
 

@@ -54,11 +54,11 @@ def hints_of(function: Callable[..., Any], at: str) -> dict[str, Any]:
     inner = inspect.unwrap(function)
     try:
         return get_type_hints(inner, localns=dict(names_around(inner.__globals__)), include_extras=True)
-    except NameError as missing:
+    except (NameError, AttributeError) as missing:
         raise DefinitionError(
             f"{at}: {missing}", hint="the types of a handler must be known above the line where it is written"
         ) from None
-    except TypeError as wrong:
+    except (TypeError, SyntaxError) as wrong:
         raise DefinitionError(f"{at}: {wrong}", hint="this annotation is not a type") from None
 
 

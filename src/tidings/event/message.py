@@ -92,6 +92,8 @@ def resolve(annotations: dict[str, Any], module: str, own: Mapping[str, Any]) ->
                     break
                 except NameError:
                     continue
+                except (AttributeError, TypeError, SyntaxError) as wrong:
+                    raise DefinitionError(f"{field}: {hint}: {wrong}", hint="this annotation is not a type") from None
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
@@ -156,9 +158,10 @@ def _the_key(clsname: str, keys: list[str], topic: Topic | None, unordered: bool
 
 
 def _checked(name: str) -> str:
-    if not _name.fullmatch(name):
+    if not _name.fullmatch(name) or name.startswith("tidings."):
         raise DefinitionError(
-            f"message name {name!r} is not allowed", hint="letters, digits, '.', '_', '-', 200 at most"
+            f"message name {name!r} is not allowed",
+            hint="a letter, then letters, digits, '.', '_', '-', 200 at most; tidings. is taken",
         )
     return name
 
