@@ -97,10 +97,11 @@ class Reader(Protocol):
         """Drained: the seat may pass on."""
 
     async def fetch(self, limit: int, size: int = 8 << 20) -> Sequence[Batch]:
-        """Wait until there is something, then at most about `limit` records and `size` bytes (one record at least). Never polls faster than the engine's
-        stated floor; wakes at once for commits of this process, in milliseconds for others'. Ordered per partition,
-        settled only: what commits later never appears below what was handed out (H01, H01b). An offset that is gone
-        raises Truncated(partition, first), never skips. CRC is checked: Corrupt, never served."""
+        """Wait until there is something, then at most about `limit` records and `size` bytes (one record at least).
+        Never polls faster than the engine's stated floor; wakes at once for commits of this process, in milliseconds
+        for others'. Ordered per partition, settled only: what commits later never appears below what was handed out
+        (H01, H01b). An offset that is gone raises Truncated(topic, partition, first), never skips. CRC is checked:
+        Corrupt, never served."""
 
     async def leave(self) -> None:
         """Give the seat up at once."""
@@ -131,8 +132,10 @@ class Log(Protocol):
         """How many records lie at or after these offsets; exact where `can.exact_lag`, else never too few."""
 
     async def sweep(self, limit: int) -> int:
-        """One bounded step of retention and compaction; how many records went. Groups that lose some are marked
-        truncated and paused in the same commit. 0 = nothing to do, or the broker does it itself."""
+        """One bounded step of retention and compaction; how many records went. Groups that lose some are paused in the
+        same commit, for the reason `truncated: FIRST..LAST`. Compaction (in place of `keep` and `keep_bytes`) leaves
+        the last value of each key, for ever, and takes a deletion (data None) when every group is past it. 0 = nothing
+        to do, or the broker does it itself."""
 
 
 # ---- Store --------------------------------------------------------------------------------------------------------
@@ -181,6 +184,7 @@ class Store(Protocol):
         or failure never changes another's answer. All conditions of a unit are checked before it writes. Durable
         when answered. Units of one call, and of calls in flight together, share transactions where they can.
         Order inside: transaction id, progress, states sorted by address, Inside, numbers, events, the rest.
+        A topic, partition, table or number of columns that was not declared makes the answer Failed.
         Blocks nobody else longer than its own write; no user code runs in it but Inside."""
 
     # groups
@@ -236,8 +240,9 @@ class Store(Protocol):
         """What was kept under a Once, waiting for it up to `within` seconds."""
 
     async def changed(self, within: float | None = None) -> None:
-        """Until the next commit that is seen here, or `within` seconds. Take the wake before you look: a call made
-        before a look returns at once if something was committed since the last call of `changed` returned."""
+        """Until the next commit that is seen here, or `within` seconds. It returns at once if something was committed
+        since the last call of `changed` returned, so one who looks again and again misses nothing. The call takes the
+        wake, not the await: several who look each do `news = store.changed()`, look, `await news`."""
 
     # what was done, for people
     async def tallies(self, group: str) -> Mapping[str, int]: ...
@@ -258,7 +263,8 @@ class Store(Protocol):
         self, group: str, to: Mapping[Partition, int], clear: Sequence[str] = (), *, muted: bool = False
     ) -> None:
         """Reset: progress = to, epoch + 1, held rows, timers and marks of these partitions away, a pause for truncation
-        lifted, tables `clear` emptied, in one commit. `muted`: claims say that effects below the old progress are muted."""
+        lifted, tables `clear` emptied, in one commit. `muted`: claims say that effects below the old progress are
+        muted (below the highest one, where a muted reset follows another)."""
 
     async def set_paused(self, group: str, partitions: Sequence[Partition], reason: str | None) -> None: ...
 
@@ -328,4 +334,4 @@ class Engine(Protocol):
 
     async def close(self, within: float = 10.0) -> None:
         """After the callers have drained and released: new calls raise Closed at once, what is in flight is answered,
-        seats are left, handles closed. Idempotent. Order of a whole stop: intake, lanes, commit, release, relay, close."""
+        seats are left, handles closed. Idempotent. A whole stop: intake, lanes, commit, release, relay, close."""

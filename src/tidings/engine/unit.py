@@ -36,7 +36,8 @@ class Mark(NamedTuple):
 class Event(Struct, frozen=True, gc=False):
     """An event to be kept: in a topic, in a stream (private: topic is None), or in both, written once each.
 
-    `version` is its place in the stream; 0 lets the store choose the next. `partition` was computed by the caller.
+    `version` is its place in the stream, Conflict if that is not the next one; 0 lets the store choose. `partition` was
+    computed by the caller.
     """
 
     topic: str | None
@@ -218,8 +219,8 @@ class Transaction(Protocol):
 
 
 class Inner(Struct):
-    """What a transactional handler tells: its events join the unit's, its `once` (with `tells` counted from its own
-    first event) join the unit's conditions; their conflict makes the unit Failed with nothing written."""
+    """What a transactional handler tells. Its events join the unit's. Its `once` (with `tells` counted from its own
+    first event) join the unit's conditions: one that was kept before makes the answer Conflict, as the unit's own."""
 
     events: Sequence[Event] = ()
     once: Sequence[Once] = ()
@@ -262,7 +263,8 @@ class Unit(Struct, frozen=True):
 
 class Committed(Struct, frozen=True):
     """Durable. `version`: of all rows this unit wrote. `receipt`: what to wait for, if asked. `again`: these very
-    events were already in their streams (same ids at the same places): nothing was written now."""
+    events were already in their streams (same ids at the same places): nothing was written now; never of a unit with
+    steps."""
 
     version: int = 0
     receipt: str = ""
