@@ -1,0 +1,179 @@
+"""One member's seat in one group, and its stream of records.
+
+Partitions that are read from about the same place share a *lane*: one cursor through the log. Most of the time there is
+one lane. A partition that lags far behind (a reset, a takeover after a long stop) gets a lane of its own, so that the
+others do not wait while it catches up; lanes take turns, and one that has caught up with another joins it.
+
+    places   tp -> epoch, and the offset that the member was last told of
+    lanes    a cursor and its partitions; below the cursor everything was looked at
+    ill      a partition with a truncated or damaged record: raised once, then left out until it is started again
+
+Progress of a quiet partition is handed on in an empty batch, or a restart would read the whole log for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tidings.engine.port import Change
+from tidings.engine.sqlite.core import Core
+from tidings.engine.sqlite.scan import Found, scan
+from tidings.engine.sqlite.seats import Seat
+from tidings.engine.unit import Batch, Claim, Partition
+from tidings.errors import Closed, EngineError
+
+QUIET = 1000  # positions without a record of a partition, after which its progress is handed on all the same
+APART = 10_000  # positions between two places, from which on they are read by lanes of their own
+
+
+@dataclass
+class Place:
+    part: Partition
+    epoch: int
+    at: int
+
+
+@dataclass
+class Lane:
+    cursor: int
+    tps: set[int] = field(default_factory=set)
+
+
+class SqliteReader:
+    def __init__(self, core: Core, seat: Seat) -> None:
+        self._core, self._seat = core, seat
+        self._places: dict[int, Place] = {}
+        self._paused: set[int] = set()
+        self._lanes: deque[Lane] = deque()
+        self._ill: deque[EngineError] = deque()
+
+    # ---- the seat ----
+
+    async def change(self) -> Change:
+        return await self._seat.change()
+
+    async def leave(self) -> None:
+        await self._seat.leave()
+
+    def done(self, partitions: Sequence[Partition]) -> None:
+        self.stop(partitions)
+        self._seat.done(partitions)
+
+    # ---- which partitions ----
+
+    def start(self, claims: Sequence[Claim]) -> None:
+        tps = {self._core.reads.tp(c.partition): c for c in claims}
+        self._take_out(tps)
+        for tp, claim in tps.items():
+            self._places[tp] = Place(claim.partition, claim.epoch, claim.next)
+        self._put_in([tp for tp in tps if tp not in self._paused])
+
+    def stop(self, partitions: Sequence[Partition]) -> None:
+        tps = [self._core.reads.tp(p) for p in partitions]
+        self._take_out(tps)
+        for tp in tps:
+            self._places.pop(tp, None)
+
+    def pause(self, partitions: Sequence[Partition], paused: bool, /) -> None:
+        tps = {self._core.reads.tp(p) for p in partitions}
+        if paused:
+            self._take_out(tps - self._paused)
+            self._paused |= tps
+        else:
+            back = tps & self._paused
+            self._paused -= tps
+            self._put_in([tp for tp in back if tp in self._places])
+
+    def _take_out(self, tps: object) -> None:
+        """Remember how far they were looked at, and take them from their lanes."""
+        for lane in self._lanes:
+            for tp in lane.tps.intersection(tps):  # type: ignore[arg-type]
+                self._places[tp].at = max(self._places[tp].at, lane.cursor)
+            lane.tps.difference_update(tps)  # type: ignore[arg-type]
+        self._lanes = deque(lane for lane in self._lanes if lane.tps)
+
+    def _put_in(self, tps: Sequence[int]) -> None:
+        for tp in tps:
+            at = max(self._places[tp].at, self._core.reads.catalog.born.get(tp, 0))
+            near = [lane for lane in self._lanes if abs(lane.cursor - at) < APART]
+            lane = min(near, key=lambda lane: abs(lane.cursor - at), default=None)  # type: ignore[arg-type, return-value]
+            if lane is None:
+                lane = Lane(at)
+                self._lanes.append(lane)
+            lane.cursor = min(lane.cursor, at)
+            lane.tps.add(tp)
+        self._core.wake.call()
+
+    # ---- records ----
+
+    async def fetch(self, limit: int, size: int = 8 << 20) -> Sequence[Batch]:
+        core = self._core
+        while True:
+            ticket = core.wake.ticket()
+            batches, whole = self._look(limit, size)
+            if batches:
+                return batches
+            if self._ill:
+                raise self._ill.popleft()
+            if core.writer.closed:
+                raise Closed("the engine is closed")
+            if whole:
+                await core.wake.wait(ticket, core.poll_floor)
+            else:
+                await asyncio.sleep(0)  # others may run between two windows
+
+    def _look(self, limit: int, size: int) -> tuple[list[Batch], bool]:
+        """One look by each lane until one finds something; the next call begins with another lane."""
+        whole = True
+        for _ in range(len(self._lanes)):
+            lane = self._lanes[0]
+            self._lanes.rotate(-1)
+            found = self._scan(lane, limit, size)
+            whole &= found.whole
+            batches = self._batches(lane, found)
+            self._join_lanes(lane)
+            if batches:
+                return batches, False
+        return [], whole
+
+    def _scan(self, lane: Lane, limit: int, size: int) -> Found:
+        places = self._places
+        return scan(self._core.reads, {tp: places[tp].at for tp in lane.tps}, lane.cursor, limit, size)
+
+    def _batches(self, lane: Lane, found: Found) -> list[Batch]:
+        lane.cursor = end = max(lane.cursor, found.end)
+        if found.ill:
+            self._set_aside(found)
+        batches = []
+        for tp, records in found.records.items():
+            place = self._places[tp]
+            if tp in found.ill:
+                if records:
+                    batches.append(Batch(place.part, place.epoch, records, records[-1].offset + 1))
+            elif records or end - place.at >= QUIET:
+                place.at = end
+                batches.append(Batch(place.part, place.epoch, records, end))
+        return batches
+
+    def _set_aside(self, found: Found) -> None:
+        for tp, error in found.ill.items():
+            self._ill.append(error)
+            for lane in self._lanes:
+                lane.tps.discard(tp)
+        self._lanes = deque(lane for lane in self._lanes if lane.tps)
+
+    def _join_lanes(self, lane: Lane) -> None:
+        """A lane that reached another one goes on with its partitions; each keeps the place that it was told of."""
+        if len(self._lanes) < 2 or lane not in self._lanes:
+            return
+        for other in list(self._lanes):
+            if other is not lane and abs(other.cursor - lane.cursor) < QUIET:
+                for tp in lane.tps | other.tps:
+                    cursor = lane.cursor if tp in lane.tps else other.cursor
+                    self._places[tp].at = max(self._places[tp].at, cursor)
+                lane.cursor = min(lane.cursor, other.cursor)
+                lane.tps |= other.tps
+                self._lanes.remove(other)

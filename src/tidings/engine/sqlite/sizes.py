@@ -1,0 +1,56 @@
+"""Where each partition begins and how many bytes it holds, counted off the path of commits.
+
+`tidings_part.bytes` counts the records below `meta.measured`; what lies beyond is counted by looking, and kept by the
+next sweep, or by whoever asks when it has become much.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import apsw
+
+from tidings.engine.sqlite.core import Core
+from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.turn import Turn
+
+MUCH = 100_000  # positions that were not counted yet
+
+
+class Place(NamedTuple):
+    first: int
+    bytes: int
+
+
+async def places(core: Core) -> tuple[dict[int, Place], int]:
+    """By tp; and the next offset."""
+    found, end, behind = await core.users.run(_look)
+    if behind > MUCH and not core.writer.closed:
+        await core.do(lambda turn: count(turn, end))
+    return found, end
+
+
+def _look(c: apsw.Connection) -> tuple[dict[int, Place], int, int]:
+    c.execute(SQL["read"])
+    try:
+        end = int(c.execute(SQL["next"]).fetchall()[0][0])
+        return look(c, end), end, end - _measured(c)
+    finally:
+        c.execute(SQL["commit"])
+
+
+def look(c: apsw.Connection, end: int) -> dict[int, Place]:
+    new = dict(c.execute(SQL["measure"], (_measured(c), end)).fetchall())
+    return {tp: Place(first, size + new.get(tp, 0)) for tp, first, size in c.execute(SQL["places"]).fetchall()}
+
+
+def count(turn: Turn, end: int) -> None:
+    """Count up to `end`, unless somebody has meanwhile."""
+    measured = _measured(turn.c)
+    if end > measured:
+        turn.c.executemany(SQL["measured"], turn.c.execute(SQL["measure"], (measured, end)).fetchall())
+        turn.c.execute(SQL["meta_set"], ("measured", end))
+
+
+def _measured(c: apsw.Connection) -> int:
+    return int(c.execute(SQL["meta"], ("measured",)).fetchall()[0][0])

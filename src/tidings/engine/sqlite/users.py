@@ -1,0 +1,85 @@
+"""Users' SELECTs, and long looks of our own: on read-only connections, on threads, never longer than their deadline.
+
+A query that is cancelled or overdue is interrupted. Connections are kept and used again, at most as many as threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import apsw
+
+from tidings.engine.sqlite.guard import USERS, Guard
+from tidings.engine.sqlite.translate import translated
+from tidings.errors import Closed, Unavailable
+
+T = TypeVar("T")
+THREADS = 4
+TICKS = 5000  # virtual machine steps between two looks at the deadline
+
+
+class Users:
+    def __init__(self, path: str, connect: Callable[[], apsw.Connection], within: float) -> None:
+        self._path, self._connect, self._within = path, connect, within
+        self._threads = ThreadPoolExecutor(THREADS, "tidings-query")
+        self._free: list[apsw.Connection] = []
+        self._guards: dict[apsw.Connection, Guard] = {}
+        self._closed = False
+
+    async def query(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        def look(c: apsw.Connection) -> Sequence[Sequence[Any]]:
+            with self._guards[c].up():
+                return c.execute(USERS + sql, dict(parameters)).fetchall()
+
+        return await self.run(look)
+
+    async def run(self, look: Callable[[apsw.Connection], T]) -> T:
+        """A look that may take long, away from the loop."""
+        if self._closed:
+            raise Closed("the engine is closed", hint="open another one with `open_engine`")
+        stop = threading.Event()
+        future = asyncio.get_running_loop().run_in_executor(self._threads, self._look, look, stop)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            stop.set()
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise
+
+    def _look(self, look: Callable[[apsw.Connection], T], stop: threading.Event) -> T:
+        end = time.monotonic() + self._within
+        try:
+            c = self._free.pop() if self._free else self._open()
+            c.set_progress_handler(lambda: self._closed or stop.is_set() or time.monotonic() > end, TICKS)
+            try:
+                return look(c)
+            finally:
+                c.set_progress_handler(None)
+                self._free.append(c)
+        except apsw.InterruptError as error:
+            if self._closed:
+                raise Closed("the engine was closed while the query ran") from error
+            raise Unavailable(
+                f"the query took longer than {self._within:g} s and was ended",
+                hint="ask for less, add an index to your own tables, or open the engine with a larger `query_within`",
+            ) from error
+        except apsw.Error as error:
+            raise translated(error, self._path) from error
+
+    def _open(self) -> apsw.Connection:
+        c = self._connect()
+        self._guards[c] = Guard(c)
+        return c
+
+    def close(self) -> None:
+        """Queries that run are ended."""
+        self._closed = True
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        while self._free:
+            self._free.pop().close(True)
+        self._guards.clear()

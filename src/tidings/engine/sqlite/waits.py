@@ -1,0 +1,67 @@
+"""Waiting for one's own write, and for any write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tidings.engine.sqlite.core import Core
+from tidings.engine.sqlite.sql import SQL
+from tidings.engine.unit import Memo, Partition
+from tidings.errors import Closed
+
+T = TypeVar("T")
+
+
+class Waits:
+    """A part of the store."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._changed = core.wake.ticket()
+
+    async def reached(self, group: str, receipt: str, within: float) -> bool:
+        places = [(Partition(topic, n), offsets) for topic, n, offsets in json.loads(receipt)] if receipt else []
+        return await self._until(lambda: self._handled(group, places), within)
+
+    def _handled(self, group: str, places: list[tuple[Partition, list[int]]]) -> bool:
+        """A partition that the group does not read does not count."""
+        with self._core.reads.snapshot() as c:
+            rows = [
+                c.execute(SQL["reached"], (group, self._core.reads.tp(part), offset)).fetchone()
+                for part, offsets in places
+                for offset in offsets
+            ]
+        return all(row is None or row[0] for row in rows)
+
+    async def memo(self, scope: str, id: bytes, within: float = 0.0) -> Memo | None:
+        return await self._until(lambda: self._memo(scope, id), within)
+
+    def _memo(self, scope: str, name: bytes) -> Memo | None:
+        rows = self._core.reads.all(SQL["memo"], (scope, name))
+        return Memo(*rows[0]) if rows else None
+
+    async def _until(self, look: Callable[[], T], within: float) -> T:
+        """What the look finds as soon as it is something, or nothing when the time is over."""
+        core = self._core
+        end = core.clock.monotonic() + within
+        while True:
+            ticket = core.wake.ticket()
+            found = look()
+            left = end - core.clock.monotonic()
+            if found or left <= 0:
+                return found
+            await core.wake.wait(ticket, min(left, core.poll_floor))
+
+    def changed(self, within: float | None = None) -> Awaitable[None]:
+        """The wake is taken by the call, not by the await: `news = changed()`, look, `await news` misses nothing."""
+        ticket, wake = self._changed, self._core.wake
+
+        async def wait() -> None:
+            await wake.wait(ticket, within)
+            if self._core.writer.closed:
+                raise Closed("the engine is closed")
+            self._changed = wake.ticket()
+
+        return wait()
