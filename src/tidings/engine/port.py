@@ -78,6 +78,15 @@ class Change(Struct, frozen=True):
     lost: frozenset[Partition] = frozenset()
 
 
+class Seated(Struct, frozen=True):
+    """A member of a group, for operators. `beat`: when it last said that it lives; `alive`: as its peers see it."""
+
+    group: str
+    member: str
+    alive: bool
+    beat: int
+
+
 class Reader(Protocol):
     """One member's seat in one group, and its stream of records."""
 
@@ -127,6 +136,9 @@ class Log(Protocol):
 
     async def at(self, topic: str, time: int) -> Mapping[Partition, int]:
         """First offsets recorded at `time` or later."""
+
+    async def members(self, group: str | None = None) -> Sequence[Seated]:
+        """Who has a seat, by group and name; the dead too, until they are swept away."""
 
     async def lag(self, at: Mapping[Partition, int]) -> Mapping[Partition, int]:
         """How many records lie at or after these offsets; exact where `can.exact_lag`, else never too few."""
@@ -215,6 +227,9 @@ class Store(Protocol):
 
     async def streams(self, space: str, after: str, limit: int) -> Sequence[tuple[str, int]]: ...
 
+    async def spaces(self) -> Sequence[str]:
+        """The spaces that have streams, in order."""
+
     async def tables(self, tables: Sequence[Table]) -> None:
         """Create what is missing; Refused where columns differ."""
 
@@ -252,6 +267,10 @@ class Store(Protocol):
 
     async def handled(self, partition: Partition, offset: int) -> Sequence[Handling]:
         """Who finished this event, group by group (the ledger keeps lines until `purge`)."""
+
+    async def ledger(self, group: str, after: int, limit: int) -> Sequence[tuple[int, Handling]]:
+        """Lines of the ledger, numbered, in the order in which they ended, those after `after`. The line that still
+        grows is not among them: it ends where `progress` stands."""
 
     async def acts(self, limit: int) -> Sequence[Act]:
         """What operators did, newest first."""
@@ -331,6 +350,10 @@ class Engine(Protocol):
     def outbox(self) -> Outbox | None: ...
     @property
     def can(self) -> Capabilities: ...
+
+    async def facts(self, *, thorough: bool = False) -> Mapping[str, Any]:
+        """What the engine knows of its file or server, by name, for people. `damage`: sentences about what it found
+        broken in its own structure (pages, indexes), looked for only if `thorough`; empty where nothing is."""
 
     async def close(self, within: float = 10.0) -> None:
         """After the callers have drained and released: new calls raise Closed at once, what is in flight is answered,

@@ -11,6 +11,9 @@ and a database are: a commit fills the outbox, and `tidings.delivery.relay` send
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tidings.clock import Clock
 from tidings.engine.ages import Ages
 from tidings.engine.memory.log import MemoryLog
@@ -23,10 +26,10 @@ from tidings.engine.wake import Wake
 
 class Memory:
     def __init__(self, clock: Clock, *, split: bool = False, ages: Ages | None = None) -> None:
-        self._records, self._states = LogTables(), StoreTables()
+        self._records, self._states, self._ages = LogTables(), StoreTables(), ages or Ages()
         wake = Wake(clock)
         self.log = MemoryLog(self._records, None if split else self._states, clock, Wake(clock) if split else wake)
-        self.store = MemoryStore(self._states, self.log, split, clock, wake, ages or Ages())
+        self.store = MemoryStore(self._states, self.log, split, clock, wake, self._ages)
         self.outbox = MemoryOutbox(self._states, clock, wake) if split else None
         self.can = Capabilities(
             one_commit=not split,
@@ -39,6 +42,17 @@ class Memory:
             exact_lag=True,
             poll_floor=0.0,
         )
+
+    async def facts(self, *, thorough: bool = False) -> Mapping[str, Any]:
+        found: dict[str, Any] = {
+            "engine": "memory",
+            "records": sum(map(len, self._records.records.values())),
+            "streams": len(self._states.streams),
+            "once_marks": len(self._states.once),
+            "once_seconds": self._ages.once,
+            "outbox": len(self._states.outbox),
+        }
+        return found | ({"damage": ()} if thorough else {})
 
     async def close(self, within: float = 10.0) -> None:
         self._records.closed = self._states.closed = True

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from operator import attrgetter
 
-from tidings.clock import Clock
+from tidings.clock import MICRO, Clock
 from tidings.engine.memory import retention
-from tidings.engine.memory.reader import MemoryReader
+from tidings.engine.memory.reader import MemoryReader, alive
 from tidings.engine.memory.tables import LogTables, Seat, StoreTables, closed
-from tidings.engine.port import Extent, Reader, Topic
+from tidings.engine.port import Extent, Reader, Seated, Topic
 from tidings.engine.unit import Batch, Event, Failed, Mark, Partition, Record, Unknown
 from tidings.engine.wake import Wake
 from tidings.errors import Refused, Truncated
@@ -118,6 +118,15 @@ class MemoryLog:
             part: next((r.offset for r in self.t.records[part] if r.time >= time), self.t.next)
             for part in self.t.partitions(topic)
         }
+
+    async def members(self, group: str | None = None) -> Sequence[Seated]:
+        now, elapsed = self.clock.now(), self.clock.monotonic()
+        return [
+            Seated(name, member, alive(seat, elapsed), now - (0 if seat.awaited else int((elapsed - seat.left) * MICRO)))
+            for name, seats in sorted(self.t.seats.items())
+            for member, seat in sorted(seats.items())
+            if group in (None, name)
+        ]
 
     async def lag(self, at: Mapping[Partition, int]) -> Mapping[Partition, int]:
         return {part: sum(r.offset >= offset for r in self.t.records[part]) for part, offset in at.items()}

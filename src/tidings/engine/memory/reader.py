@@ -70,7 +70,7 @@ class MemoryReader:
     def _live(self, seats: Mapping[str, Seat]) -> tuple[list[str], float | None]:
         """Who is there, and in how many seconds the next lease ends, if one runs."""
         now = self._log.clock.monotonic()
-        live = {name: seat for name, seat in seats.items() if seat.awaited or now - seat.left < LEASE}
+        live = {name: seat for name, seat in seats.items() if alive(seat, now)}
         ends = [seat.left + LEASE - now for seat in live.values() if not seat.awaited]
         return sorted(live), min(ends, default=None)
 
@@ -112,3 +112,8 @@ class MemoryReader:
     async def leave(self) -> None:
         self._log.t.seats[self._group].pop(self._member, None)
         self._log.wake.call()
+
+
+def alive(seat: Seat, now: float) -> bool:
+    """`now`: seconds of the clock."""
+    return bool(seat.awaited) or now - seat.left < LEASE

@@ -71,6 +71,9 @@ class MemoryStore(Groups):
         found = ((a.key, len(events)) for a, events in self.t.streams.items() if a.space == space and a.key > after)
         return sorted(found)[:limit]
 
+    async def spaces(self) -> Sequence[str]:
+        return sorted({address.space for address, events in self.t.streams.items() if events})
+
     async def tables(self, tables: Sequence[Table]) -> None:
         for table in tables:
             old = self.t.tables.get(table.name, table)
@@ -140,6 +143,10 @@ class MemoryStore(Groups):
     async def handled(self, partition: Partition, offset: int) -> Sequence[Handling]:
         found = [h for h in self.t.ledger if h.partition == partition and h.first <= offset < h.next]
         return sorted(found, key=lambda h: h.group)
+
+    async def ledger(self, group: str, after: int, limit: int) -> Sequence[tuple[int, Handling]]:
+        lines = ((number, line) for number, line in enumerate(self.t.ledger, 1) if number > after)
+        return list(islice((each for each in lines if each[1].group == group), limit))
 
     async def purge(self, limit: int) -> int:
         t, ages = self.t, self._ages
