@@ -1,4 +1,4 @@
-"""What holds for every test of the repository: a skip has a declared reason, and the counts stand at the end.
+"""What holds for every test of the repository: a skip has a declared reason.
 
 `declared_skips` of pyproject.toml lists how a reason may begin (an engine declares that it lacks a capability). Any
 other skip fails the run: a test that does not run proves nothing, and nobody notices.
@@ -44,8 +44,6 @@ class Skips:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for reason, count in sorted(self.reasons.items()):
-            terminalreporter.write_line(f"skipped {count:4d}  {reason}")
         for reason in self.undeclared():
             terminalreporter.write_line(f"ERROR: a skip that is not declared in pyproject.toml: {reason}", red=True)
 

@@ -50,11 +50,11 @@ class SettingsError(TidingsError):
     """A setting is unknown, or its value cannot be read."""
 
 
-class Rejected(TidingsError):  # noqa: N818 -- an answer, not an accident
+class Rejected(TidingsError):  # an answer, not an accident
     """A business rule said no. Nothing was written; never retried, never parked; `call` raises it."""
 
 
-class Temporary(TidingsError):  # noqa: N818
+class Temporary(TidingsError):
     """Not now. The event is tried again by the retry policy, `after` that long if given."""
 
     def __init__(self, message: str = "", *, after: timedelta | None = None, hint: str = "") -> None:
@@ -70,11 +70,11 @@ class Conflict(Temporary):
     """Somebody else changed the state first, again and again; tidings tries again by itself."""
 
 
-class Poison(TidingsError):  # noqa: N818
+class Poison(TidingsError):
     """This event can never be handled: it is parked with the later ones of its key."""
 
 
-class Stale(TidingsError):  # noqa: N818
+class Stale(TidingsError):
     """A position was not reached in the time given."""
 
 
