@@ -8,7 +8,7 @@ PIP := $(PY) -m pip --quiet --disable-pip-version-check install
 JOBS ?= auto
 KILLS ?= 20
 ENGINE ?=
-CODE := $(wildcard src tests examples bench tools/*.py docs/*.py conftest.py)
+CODE := $(wildcard src tests examples benchmarks tools/*.py docs/*.py conftest.py)
 export PYTHONPATH := examples
 
 .PHONY: help
@@ -50,8 +50,9 @@ demo: $(VENV)/.runtime  ## See it work: a shop whose services crash and lose not
 	@$(PY) -m shop.demo
 
 .PHONY: bench
-bench: $(VENV)-bench/.bench  ## Measure tidings beside its peers
-	@$(VENV)-bench/bin/python -m bench
+bench: $(VENV)-bench/.bench  ## Measure tidings beside floors and peers [ONLY="name ..." QUICK=1], and publish the figures
+	@$(VENV)-bench/bin/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
+	@$(if $(QUICK),,$(VENV)-bench/bin/python -m benchmarks.publish)
 
 # ---- Checks --------------------------------------------------------------------------------------------------------
 
