@@ -14,7 +14,7 @@ from tidings.engine.unit import Held
 
 class HeldSet:
     def __init__(self, held: Iterable[Held] = ()) -> None:
-        self.keys: dict[bytes, list[int]] = {}  # offsets in order; a record without a key is its own key
+        self.keys: dict[bytes | None, list[int]] = {}  # offsets in order; a record without a key is its own key
         self.due: dict[int, int | None] = {}
         self.size = 0
         self._names: dict[int, tuple[bytes, int]] = {}  # of each offset: its key's name, its bytes

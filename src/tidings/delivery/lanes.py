@@ -17,13 +17,12 @@ class Lane:
     def __init__(self, arrivals: list[Arrival]) -> None:
         self.waiting = arrivals[::-1]
         self.busy: Arrival | None = None
-        self.detached = False
         self.task: asyncio.Task[None] | None = None
 
     async def go(self, one: Callable[[Arrival], Awaitable[None]], gate: asyncio.Semaphore) -> None:
-        while self.waiting and not self.detached:
+        while self.waiting:
             async with gate:
-                if self.detached:  # the time was up while this lane stood at the gate
+                if not self.waiting:  # the time was up while this lane stood at the gate
                     return
                 self.busy = self.waiting.pop()
                 await one(self.busy)
@@ -70,7 +69,6 @@ async def run_lanes(
         if lane.task is not None and lane.task.done():
             lane.task.result()  # `one` keeps handlers' errors; what comes here is a fault of tidings
             continue
-        lane.detached = True
         if lane.busy is not None and lane.task is not None:
             running.append((lane.busy, lane.task))
         rest += lane.waiting[::-1]

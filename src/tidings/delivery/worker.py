@@ -93,7 +93,7 @@ class Worker:
             task, member = self._tasks.get(group), self.members.get(group)
             found[group] = Health(
                 running=task is not None and not task.done() and member is not None,
-                partitions=len(member.claims) if member is not None else 0,
+                partitions=member.partitions if member is not None else 0,
                 restarts=self._restarts.get(group, 0),
                 error=self._errors.get(group, ""),
             )

@@ -39,7 +39,7 @@ class Shape:
         self.name = handler.name
         extra = [Delete] * bool(handler.deletes) + [Cancel] * bool(handler.cancels) + [Later] * bool(handler.tells)
         self.allowed: set[type] = {*handler.emits, *extra}
-        self.folds = [(p, folds(p.type)) for p in handler.params if p.kind == "state" and is_aggregate(p.type)]
+        self.folds = [(p, folds(p.type)) for p in handler.params if p.kind == "state" and issubclass(p.type, Aggregate)]
 
     def allows(self, kind: type) -> bool:
         if kind in self.allowed:
@@ -52,10 +52,6 @@ class Shape:
     def stream(self, event: Event) -> Param | None:
         """The aggregate whose stream an event joins: the first one handed in that folds it."""
         return next((param for param, known in self.folds if isinstance(event, known)), None)
-
-
-def is_aggregate(state: type) -> bool:
-    return isinstance(state, type) and issubclass(state, Aggregate)
 
 
 class Effects:

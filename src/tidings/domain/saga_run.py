@@ -1,6 +1,6 @@
 """A saga as a group hears it: which instance an event belongs to, what the user's methods make of it, what is written.
 
-An instance is a row of `tidings_saga`, found by the key of the event that began it. A command that a saga sends carries a
+An instance is a row of `saga_instances`, found by the key of the event that began it. A command that a saga sends carries a
 token (saga, key, step, attempt); the outcomes inherit it, so an answer finds its instance and its step whatever its own
 key is. An outcome without a token (a foreign participant) is matched by its key.
 """
@@ -38,7 +38,7 @@ from tidings.event.message import Message
 
 TIMEOUT = "tidings.Timeout"
 TABLE = Table(
-    "tidings_saga",
+    "saga_instances",
     [
         ("id", "text"),
         ("saga", "text"),

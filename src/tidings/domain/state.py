@@ -108,10 +108,10 @@ class Row(State):
 
 
 def _named(cls: type, name: str, allowed: re.Pattern[str]) -> str:
-    if not allowed.fullmatch(name) or name.lower().startswith(("tidings_", "sqlite_", "pg_")):
+    if not allowed.fullmatch(name) or name.lower().startswith(("tidings_", "sqlite_", "pg_", "saga_instances")):
         raise DefinitionError(
             f"{cls.__name__} cannot be called {name!r}",
-            hint="a letter, then letters, digits and '_'; tidings_, sqlite_ and pg_ are taken",
+            hint="a letter, then letters, digits and '_'; tidings_, sqlite_, pg_ and saga_instances are taken",
         )
     return name
 

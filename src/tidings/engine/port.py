@@ -332,7 +332,6 @@ class Capabilities(Struct, frozen=True):
     durable: bool
     shared: bool  # several processes
     sql: bool  # users' SQL: query, and Inside
-    heads: Literal["packed", "headers"]
     sweeps: bool  # our retention; False: the broker's
     hold_for_groups: bool
     exact_lag: bool  # else an upper bound (transaction markers, compaction)

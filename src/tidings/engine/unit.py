@@ -8,9 +8,6 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from msgspec import Struct
 
 Value: TypeAlias = str | int | float | bytes | None
-Head: TypeAlias = (
-    bytes | Sequence[tuple[str, bytes]]
-)  # the envelope: packed, or a broker's headers (Capabilities.heads)
 
 
 class Partition(NamedTuple):
@@ -56,7 +53,7 @@ class Record(Struct, frozen=True, gc=False):
     offset: int
     time: int
     key: bytes | None
-    head: Head
+    head: bytes  # the envelope, packed by the floor above: an engine never looks inside
     data: bytes | None
     mark: Mark | None = None  # the relay's stamp, where a relay sent it
 
@@ -100,7 +97,7 @@ class Held(Struct, frozen=True):
     offset: int
     time: int
     key: bytes | None
-    head: Head
+    head: bytes
     data: bytes | None
     due: int | None
     attempt: int = 1

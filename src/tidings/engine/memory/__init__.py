@@ -36,7 +36,6 @@ class Memory:
             durable=False,
             shared=False,
             sql=False,
-            heads="packed",
             sweeps=True,
             hold_for_groups=not split,
             exact_lag=True,

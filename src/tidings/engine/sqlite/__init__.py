@@ -58,7 +58,6 @@ class Sqlite:
             durable=synchronous == "full",
             shared=True,
             sql=True,
-            heads="packed",
             sweeps=True,
             hold_for_groups=True,
             exact_lag=True,

@@ -161,7 +161,7 @@ def _held(turn: Turn, unit: Unit) -> None:
     found = []
     for h in unit.hold:
         tp = tps[h.partition.topic][h.partition.number]
-        head = bytes(h.head)  # type: ignore[arg-type]  # packed, as `Capabilities.heads` says
+        head = h.head
         crc = seal(h.offset, tp, h.time, h.key, head, h.data)
         found.append((group, tp, h.offset, h.time, h.key, head, h.data, h.due, h.attempt, h.error, crc))
     turn.c.executemany(SQL["held_put"], found)
