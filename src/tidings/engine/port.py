@@ -321,6 +321,9 @@ class Outbox(Protocol):
         """Delete acknowledged rows (outbox id -> offset; receipts recorded where asked); refused ones are parked and
         their numbers never used. Rows in neither stay intents. False = fenced."""
 
+    async def pending(self) -> int:
+        """How many events the log has not acknowledged yet, intents included."""
+
 
 # ---- The bundle ---------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,9 @@ class MemoryOutbox:
         self._wake.call()
         return True
 
+    async def pending(self) -> int:
+        return len(self.t.outbox)
+
     def _close(self, number: int) -> Event | None:
         self._intents.pop(number, None)
         return self.t.outbox.pop(number, None)
