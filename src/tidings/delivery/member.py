@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import TypeAlias
 
 from tidings import signals
@@ -114,6 +115,17 @@ class Member:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def asleep(self) -> bool:
+        """Nothing is in hand here, and nobody has rung since it went to sleep."""
+        return not self.busy and not self._bell.is_set()
+
+    def look(self) -> None:
+        """Compare with the truth now, not at the next beat: an operator in this process did something."""
+        if hasattr(self, "own"):
+            self.own.beaten = -inf
+        self._bell.set()
+
     def stop(self) -> None:
         """Finish the turn at hand, give everything back, leave; `run` then returns."""
         self._stopping = True
@@ -191,6 +203,7 @@ class Member:
         work = await due_work(self.own, self.intake, now)
         if work is None:
             return False
+        self.reached("member.fetched")
         self._tell("invoke", work)
         await self._turn(work)
         await self._after(reader, work)
@@ -259,6 +272,7 @@ class Member:
                 arrival.number, arrival.held = 0, True
                 turn = Turn(self, Work(arrivals=[arrival]))
                 await turn.adopt(each)
+                self.reached("member.decided")
                 await turn.commit()
         return bool(late)
 

@@ -28,6 +28,10 @@ SWEEP_EVERY = 30.0  # seconds between two looks at retention and ageing marks
 SWEEP_STEP = 1000
 
 
+class Killed(BaseException):
+    """Raised by a probe: the member dies here as its process would, without a word. Another one starts at once."""
+
+
 class Health(Struct):
     """Of one group here. `error`: the last failure of its member; `restarts`: how many there were."""
 
@@ -58,6 +62,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._chores: list[asyncio.Task[None]] = []
+        self._cleaning = False
 
     def start(self) -> None:
         for subscription in self.subscriptions:
@@ -101,8 +106,14 @@ class Worker:
 
     @property
     def idle(self) -> bool:
-        """Every member sleeps: nothing is being decided or committed here."""
-        return all(not m.busy for m in self.members.values()) and len(self.members) == len(self.subscriptions)
+        """Every member sleeps: nothing is being decided, committed or cleaned up here."""
+        everybody = len(self.members) == len(self.subscriptions)
+        return everybody and not self._cleaning and all(m.asleep for m in self.members.values())
+
+    def look(self) -> None:
+        """Every member compares with the truth now, not at its next beat."""
+        for member in self.members.values():
+            member.look()
 
     async def _supervise(self, subscription: Subscription) -> None:
         group, pause = subscription.group, 0.05
@@ -121,6 +132,9 @@ class Worker:
                 await member.run()
             except Closed:
                 return
+            except Killed:
+                self._restarts[group] = self._restarts.get(group, 0) + 1
+                continue
             except Exception as error:
                 self._errors[group] = describe(error)
                 self._restarts[group] = self._restarts.get(group, 0) + 1
@@ -133,6 +147,7 @@ class Worker:
     async def _clean(self) -> None:
         """Retention and ageing, in small steps, so that nobody waits long for one."""
         while not await self.clock.wait(self._stop, SWEEP_EVERY * (0.5 + random())):
+            self._cleaning = True
             try:
                 while await self.engine.log.sweep(SWEEP_STEP) or await self.engine.store.purge(SWEEP_STEP):
                     await asyncio.sleep(0)
@@ -140,6 +155,8 @@ class Worker:
                 return
             except Exception:
                 log.exception("cleaning up failed and is tried again")
+            finally:
+                self._cleaning = False
 
     async def _relay(self) -> None:
         outbox = self.engine.outbox
