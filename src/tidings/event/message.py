@@ -121,6 +121,10 @@ class MessageMeta(msgspec.StructMeta):
         inherited = [base.__info__ for base in bases if hasattr(base, "__info__")]
         unordered = unordered or any(info.unordered for info in inherited)
         topic = topic or next((info.topic for info in inherited if info.topic), None)
+        if topic is not None and cls.__asks__:
+            raise DefinitionError(
+                f"{clsname} is a command and has topic {topic.name!r}", hint="it travels to the service that handles it"
+            )
         key = _the_key(clsname, key_fields(cls), topic, unordered)
         cls.__info__ = MessageInfo(_checked(name or clsname), version, topic, key, upcasts or {}, unordered)
         return cls
@@ -171,6 +175,7 @@ class Message(msgspec.Struct, metaclass=MessageMeta, frozen=True, kw_only=True):
     """Immutable and typed. Written as JSON under its declared name and version, never under its Python path."""
 
     __info__: ClassVar[MessageInfo]
+    __asks__: ClassVar[bool] = False
 
     def __init_subclass__(
         cls,
@@ -197,6 +202,8 @@ class Command(Message, Generic[D, F]):
 
     It travels in the topic of the service that handles it, so it has no topic of its own.
     """
+
+    __asks__: ClassVar[bool] = True
 
 
 M = TypeVar("M", bound=Message)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import threading
+import time
+from uuid import RFC_4122, UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidings import TidingsError
+from tidings.event.identity import IdMaker, derived_id, id_time, new_id, parse, show
+
+
+def test_a_new_id_is_a_uuid_of_version_7() -> None:
+    read = UUID(bytes=new_id())
+    assert (read.version, read.variant) == (7, RFC_4122)
+
+
+def test_a_new_id_knows_its_time_to_the_microsecond() -> None:
+    before = time.time_ns() // 1000
+    made = IdMaker()()
+    assert before - 1 <= id_time(made) <= time.time_ns() // 1000
+
+
+@given(st.integers(0, 2**47 * 1000))
+def test_any_time_can_be_read_back(micro: int) -> None:
+    assert 0 <= micro - id_time(IdMaker(lambda: micro * 1000)()) <= 1
+
+
+def test_ids_rise_in_one_process() -> None:
+    made = [new_id() for _ in range(10_000)]
+    assert made == sorted(set(made))
+
+
+def test_ids_rise_while_the_clock_stands_still_and_when_it_steps_back() -> None:
+    clock = iter([5_000_000, 5_000_000, 5_000_000, 4_000_000, 1_000_000, 9_000_000])
+    maker = IdMaker(lambda: next(clock))
+    made = [maker() for _ in range(6)]
+    assert made == sorted(set(made))
+    assert id_time(made[-1]) == 9000
+
+
+def test_ids_rise_over_the_edge_of_a_millisecond() -> None:
+    maker = IdMaker(lambda: 5_999_999)
+    made = [maker() for _ in range(5000)]
+    assert made == sorted(set(made))
+    assert all(UUID(bytes=one).version == 7 for one in made)
+
+
+def test_threads_never_get_the_same_instant() -> None:
+    maker = IdMaker(lambda: 5_000_000)
+    made: list[bytes] = []
+    workers = [threading.Thread(target=lambda: made.extend(maker() for _ in range(2000))) for _ in range(4)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert len({one[:8] for one in made}) == 8000
+
+
+def test_a_seeded_maker_repeats_its_ids() -> None:
+    def maker() -> IdMaker:
+        return IdMaker(lambda: 1_000_000, lambda length: b"\x07" * length)
+
+    assert maker()() == maker()()
+
+
+def test_a_derived_id_is_the_same_for_the_same_parts() -> None:
+    first = derived_id("saga", b"\x01", "step")
+    assert first == derived_id("saga", b"\x01", "step")
+    assert UUID(bytes=first).version == 8
+    assert UUID(bytes=first).variant == RFC_4122
+    assert show(derived_id("saga", "reserve", "1")) == "5217488f-b6a1-8fa8-97a7-9ad84b091ff4"  # it must never change
+
+
+def test_a_derived_id_depends_on_where_a_part_ends() -> None:
+    assert len({derived_id("a", "bc"), derived_id("ab", "c"), derived_id("abc"), derived_id("abc", "")}) == 4
+
+
+def test_a_derived_id_has_no_time() -> None:
+    with pytest.raises(TidingsError, match="carries no time"):
+        id_time(derived_id("a"))
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_an_id_is_shown_and_read_back(made: bytes) -> None:
+    assert show(made) == str(UUID(bytes=made))
+    assert parse(show(made)) == parse(made.hex().upper()) == made
+
+
+@pytest.mark.parametrize("text", ["", "abc", "z" * 32, "0" * 31, "0" * 33])
+def test_a_text_that_is_no_id_is_refused(text: str) -> None:
+    with pytest.raises(TidingsError, match="is no id"):
+        parse(text)
