@@ -31,7 +31,6 @@ class Core:
     ages: Ages
     lease: float
     beat: float
-    grace: float  # how long a partition is waited for that another member still has
     poll_floor: float
 
     async def do(self, work: Callable[[Turn], T]) -> T:

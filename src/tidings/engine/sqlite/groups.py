@@ -24,9 +24,9 @@ class Groups:
         return await self._core.do(lambda turn: _claims(turn, group, member, start))
 
     async def renew(self, claims: Sequence[Claim]) -> Sequence[Claim | None]:
-        tp = self._core.reads.tp
+        places = [(old.group, self._core.reads.tp(old.partition)) for old in claims]
         with self._core.reads.snapshot() as c:
-            rows = [c.execute(SQL["claimed"], (old.group, tp(old.partition))).fetchone() for old in claims]
+            rows = [c.execute(SQL["claimed"], place).fetchone() for place in places]
         truth = [_claim(old.group, old.partition, row) if row else None for old, row in zip(claims, rows, strict=True)]
         return [new if new and new.epoch == old.epoch else None for old, new in zip(claims, truth, strict=True)]
 

@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
-from tidings.engine.port import Extent, Reader, Topic
+from tidings.engine.port import Extent, Reader, Seated, Topic
 from tidings.engine.sqlite.catalog import read_catalog
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.reader import SqliteReader
 from tidings.engine.sqlite.scan import scan
-from tidings.engine.sqlite.seats import Seat
+from tidings.engine.sqlite.seats import Seat, roster
 from tidings.engine.sqlite.sizes import places
 from tidings.engine.sqlite.sql import SQL
 from tidings.engine.sqlite.sweep import sweep
@@ -44,6 +44,9 @@ class SqliteLog:
         seat = Seat(self._core, group, partitions, member)
         await seat.take()
         return SqliteReader(self._core, seat)
+
+    async def members(self, group: str | None = None) -> Sequence[Seated]:
+        return roster(self._core, group)
 
     # ---- records ----
 

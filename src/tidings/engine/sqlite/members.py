@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
@@ -55,9 +54,9 @@ class Members:
             path.unlink(missing_ok=True)
             os.close(file)
 
-    def dead(self, group: str, members: Iterable[str]) -> frozenset[str]:
-        """Those whose file nobody keeps locked."""
-        return frozenset(name for name in members if not self._held(self._path(group, name)))
+    def dead(self, group: str, member: str) -> bool:
+        """Whether nobody keeps the member's file locked."""
+        return not self._held(self._path(group, member))
 
     def _held(self, path: Path) -> bool:
         if path in self._mine:

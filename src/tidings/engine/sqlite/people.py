@@ -16,7 +16,7 @@ class People:
         self._core = core
 
     async def tallies(self, group: str) -> Mapping[str, int]:
-        return {name: count for name, count in self._core.reads.all(SQL["tallies"], (group,))}
+        return dict(self._core.reads.all(SQL["tallies"], (group,)))
 
     async def notes(self, group: str | None, limit: int) -> Sequence[Note]:
         rows = self._core.reads.all(SQL["notes"], (group, limit))
@@ -24,5 +24,13 @@ class People:
         return [Note(parts[tp], pos, outcome, text, grp, time) for tp, pos, outcome, text, grp, time in rows]
 
     async def handled(self, partition: Partition, offset: int) -> Sequence[Handling]:
-        rows = self._core.reads.all(SQL["ledger"], (self._core.reads.tp(partition), offset))
+        rows = self._core.reads.all(SQL["handled"], (self._core.reads.tp(partition), offset))
         return [Handling(grp, partition, first, end, epoch, who, time) for grp, first, end, epoch, who, time in rows]
+
+    async def ledger(self, group: str, after: int, limit: int) -> Sequence[tuple[int, Handling]]:
+        rows = self._core.reads.all(SQL["ledger"], (group, after, limit))
+        parts = self._core.reads.parts()
+        return [
+            (number, Handling(group, parts[tp], first, end, epoch, who, time))
+            for number, tp, first, end, epoch, who, time in rows
+        ]

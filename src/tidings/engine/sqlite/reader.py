@@ -60,7 +60,6 @@ class SqliteReader:
 
     def done(self, partitions: Sequence[Partition]) -> None:
         self.stop(partitions)
-        self._seat.done(partitions)
 
     # ---- which partitions ----
 
@@ -74,6 +73,7 @@ class SqliteReader:
     def stop(self, partitions: Sequence[Partition]) -> None:
         tps = [self._core.reads.tp(p) for p in partitions]
         self._take_out(tps)
+        self._paused.difference_update(tps)  # a pause ends with the claim
         for tp in tps:
             self._places.pop(tp, None)
 
@@ -116,8 +116,6 @@ class SqliteReader:
             batches, whole = self._look(limit, size)
             if batches:
                 return batches
-            if self._ill:
-                raise self._ill.popleft()
             if core.writer.closed:
                 raise Closed("the engine is closed")
             if whole:
@@ -127,6 +125,8 @@ class SqliteReader:
 
     def _look(self, limit: int, size: int) -> tuple[list[Batch], bool]:
         """One look by each lane until one finds something; the next call begins with another lane."""
+        if self._ill:
+            raise self._ill.popleft()
         whole = True
         for _ in range(len(self._lanes)):
             lane = self._lanes[0]
@@ -144,26 +144,30 @@ class SqliteReader:
         return scan(self._core.reads, {tp: places[tp].at for tp in lane.tps}, lane.cursor, limit, size)
 
     def _batches(self, lane: Lane, found: Found) -> list[Batch]:
-        lane.cursor = end = max(lane.cursor, found.end)
+        """In the order of their first records. What lies before a damaged record is handed out before it is raised."""
         if found.ill:
-            self._set_aside(found)
+            self._set_aside(lane, found)
+        lane.cursor = end = max(lane.cursor, found.end)
         batches = []
         for tp, records in found.records.items():
             place = self._places[tp]
             if tp in found.ill:
-                if records:
-                    batches.append(Batch(place.part, place.epoch, records, records[-1].offset + 1))
+                place.at = records[-1].offset + 1
+                batches.append(Batch(place.part, place.epoch, records, place.at))
             elif records or end - place.at >= QUIET:
                 place.at = end
                 batches.append(Batch(place.part, place.epoch, records, end))
-        return batches
+        return sorted(batches, key=_first) if len(batches) > 1 else batches
 
-    def _set_aside(self, found: Found) -> None:
-        for tp, error in found.ill.items():
-            self._ill.append(error)
-            for lane in self._lanes:
-                lane.tps.discard(tp)
-        self._lanes = deque(lane for lane in self._lanes if lane.tps)
+    def _set_aside(self, lane: Lane, found: Found) -> None:
+        """Raises, before anything is handed out and lost, where an ill partition cannot go on at all."""
+        bare = [tp for tp in found.ill if not found.records.get(tp)]
+        lane.tps.difference_update(bare or found.ill)
+        if not lane.tps:
+            self._lanes.remove(lane)
+        self._ill.extend(found.ill[tp] for tp in bare or found.ill)
+        if bare:
+            raise self._ill.popleft()
 
     def _join_lanes(self, lane: Lane) -> None:
         """A lane that reached another one goes on with its partitions; each keeps the place that it was told of."""
@@ -177,3 +181,7 @@ class SqliteReader:
                 lane.cursor = min(lane.cursor, other.cursor)
                 lane.tps |= other.tps
                 self._lanes.remove(other)
+
+
+def _first(batch: Batch) -> int:
+    return batch.records[0].offset if batch.records else batch.next

@@ -1,8 +1,7 @@
-"""The wish about a member's partitions: who lives, who should have what, and when it may be taken.
+"""The wish about a member's partitions: every member computes the same spread from the same roster.
 
-Every member computes the same spread from the same roster. What is newly wished for is handed out at once where nobody
-has it; a partition that another living member still has is waited for until that one has drained and released it, at
-most `grace` seconds, so that a planned move repeats no work. Waiting makes nothing safer: the epoch of the claim does.
+A wish is handed out at once, also where another member still drains: waiting would make nothing safer, the epoch of
+the claim does that. The roster is who beat within the lease and, where the system tells, still holds its lock.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidings.clock import MICRO
-from tidings.engine.port import Change
+from tidings.engine.port import Change, Seated
 from tidings.engine.seats import spread
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.sql import SQL
@@ -25,9 +24,7 @@ class Seat:
         self._partitions = frozenset(partitions)
         self._beaten = 0.0
         self._roster: tuple[str, ...] = ()
-        self._target: frozenset[Partition] = frozenset()  # by the spread
-        self._has: frozenset[Partition] = frozenset()  # what was handed out
-        self._until: dict[Partition, float] = {}  # how long each is waited for
+        self._wish: frozenset[Partition] = frozenset()
 
     async def take(self) -> None:
         self._core.members.enter(self._group, self._member)
@@ -41,11 +38,6 @@ class Seat:
         self._core.members.leave(group, member)
         self._core.roster.call()
 
-    def done(self, partitions: Sequence[Partition]) -> None:
-        """Drained: who waits for these may look again."""
-        self._core.members.announce(self._group, self._member)
-        self._core.roster.call()
-
     async def change(self) -> Change:
         core = self._core
         while True:
@@ -56,7 +48,7 @@ class Seat:
             change = self._compare()
             if change.gain or change.drain:
                 return change
-            await core.roster.wait(ticket, self._patience())
+            await core.roster.wait(ticket, core.beat - (core.clock.monotonic() - self._beaten))
 
     # ---- beats ----
 
@@ -77,35 +69,26 @@ class Seat:
         await self._core.do(write)
         self._beaten = self._core.clock.monotonic()
 
-    def _patience(self) -> float:
-        now = self._core.clock.monotonic()
-        left = self._core.beat - (now - self._beaten)
-        return max(0.001, min([left, *(until - now for until in self._until.values())]))
-
     # ---- who should have what ----
 
     def _compare(self) -> Change:
         living = self._living()
-        if living != self._roster:
-            self._roster = living
-            self._target = spread(self._partitions, living).get(self._member, frozenset())
-        drain = self._has - self._target
-        gain = frozenset(p for p in self._target - self._has if self._free(p, living))
-        self._has = (self._has | gain) - drain
-        self._until = {p: until for p, until in self._until.items() if p in self._target - self._has}
-        return Change(gain=gain, drain=drain)
+        if living == self._roster:
+            return Change()
+        self._roster = living
+        before, self._wish = self._wish, spread(self._partitions, living).get(self._member, frozenset())
+        return Change(gain=self._wish - before, drain=before - self._wish)
 
     def _living(self) -> tuple[str, ...]:
-        since = self._core.clock.now() - int(self._core.lease * MICRO)
-        rows = self._core.reads.all(SQL["members"], (self._group,))
-        dead = self._core.members.dead(self._group, [name for name, _ in rows])
-        return tuple(sorted({self._member} | {name for name, beat in rows if beat > since and name not in dead}))
+        """A member is always on its own roster: that it is too slow is for the others to judge."""
+        found = roster(self._core, self._group)
+        return tuple(sorted({self._member} | {seated.member for seated in found if seated.alive}))
 
-    def _free(self, part: Partition, living: Sequence[str]) -> bool:
-        """Whether nobody who lives has it, or he was waited for long enough."""
-        tp = self._core.reads.tp(part)
-        owner = dict(self._core.reads.all(SQL["owners"], (self._group,))).get(tp, "")
-        if owner in ("", self._member) or owner not in living:
-            return True
-        now = self._core.clock.monotonic()
-        return now >= self._until.setdefault(part, now + self._core.grace)
+
+def roster(core: Core, group: str | None = None) -> list[Seated]:
+    """Members as their peers see them, the dead ones too."""
+    since = core.clock.now() - int(core.lease * MICRO)
+    return [
+        Seated(grp, name, beat > since and not core.members.dead(grp, name), beat)
+        for grp, name, beat in core.reads.all(SQL["members"], (group,))
+    ]

@@ -183,9 +183,6 @@ select epoch, next, held_gen, tries, paused, marks, muted from tidings_progress 
 -- name: let_go
 update tidings_progress set owner = '', tries = 0, since = next, began = 0 where grp = ?1 and tp = ?2 and epoch = ?3
 
--- name: owners
-select tp, owner from tidings_progress where grp = ?1 and owner <> ''
-
 -- name: move
 insert into tidings_progress(grp, tp, next, epoch, owner, since, held_gen, muted)
   values (?1, ?2, ?3, 1 + coalesce((select epoch from tidings_ended where grp = ?1 and tp = ?2), 0), '', ?3, 1, 0)
@@ -307,6 +304,14 @@ select version, id, time, head, data, crc from tidings_stream_event where stream
 -- name: streams
 select key, version from tidings_stream where space = ?1 and key > ?2 and version > 0 order by key limit ?3
 
+-- name: spaces
+with recursive space(name) as (
+  select min(space) from tidings_stream
+  union all
+  select (select min(space) from tidings_stream where space > name) from space where name is not null
+)
+select name from space where name is not null
+
 -- name: snapshot
 select version, data, crc from tidings_snapshot where space = ?1 and key = ?2 and fingerprint = ?3 and version <= ?4
 
@@ -347,12 +352,15 @@ insert or ignore into tidings_note(grp, tp, pos, outcome, text, time) values (?1
 -- name: notes
 select tp, pos, outcome, text, grp, time from tidings_note where ?1 is null or grp = ?1 order by id desc limit ?2
 
--- name: ledger
+-- name: handled
 select grp, first, next, epoch, member, time from tidings_ledger where tp = ?1 and first <= ?2 and next > ?2
   union all
   select grp, since, next, epoch, owner, moved from tidings_progress where tp = ?1 and since <= ?2 and next > ?2
     and began > 0
   order by 1, 6
+
+-- name: ledger
+select id, tp, first, next, epoch, member, time from tidings_ledger where grp = ?1 and id > ?2 order by id limit ?3
 
 -- ---- members ----
 
@@ -360,7 +368,7 @@ select grp, first, next, epoch, member, time from tidings_ledger where tp = ?1 a
 insert or replace into tidings_member values (?1, ?2, ?3)
 
 -- name: members
-select name, beat from tidings_member where grp = ?1 order by name
+select grp, name, beat from tidings_member where ?1 is null or grp = ?1 order by grp, name
 
 -- name: member_gone
 delete from tidings_member where grp = ?1 and name = ?2
@@ -390,3 +398,17 @@ select coalesce(length(key), 0) + length(head) + coalesce(length(data), 0) from 
 
 -- name: snapshots_after
 select id from tidings_snapshot where id > ?1 order by id limit ?2
+
+-- ---- facts ----
+
+-- name: count_streams
+select count(*) from tidings_stream
+
+-- name: count_records
+select count(*) from tidings_log
+
+-- name: count_once
+select count(*) from tidings_once
+
+-- name: sound
+pragma integrity_check(20)

@@ -45,6 +45,9 @@ class States:
     async def streams(self, space: str, after: str, limit: int) -> Sequence[tuple[str, int]]:
         return [(key, version) for key, version in self._core.reads.all(SQL["streams"], (space, after, limit))]
 
+    async def spaces(self) -> Sequence[str]:
+        return [name for (name,) in self._core.reads.all(SQL["spaces"])]
+
     # ---- rows ----
 
     async def tables(self, tables: Sequence[Table]) -> None:

@@ -53,14 +53,19 @@ TABLE: dict[type[apsw.Error], tuple[type[EngineError], str, str]] = {
     apsw.NoMemError: (Unavailable, "there is no memory left", "give the process more memory"),
     apsw.ProtocolError: (Unavailable, "the file's locks are in disorder", "no network file system can hold this file"),
     apsw.PermissionsError: (Unavailable, "the file may not be read", "give this user the right to read it"),
+    apsw.AuthError: (
+        Refused,
+        "this statement is not allowed here",
+        "a query only reads; a transactional handler may not end the transaction, nor write tidings' own tables",
+    ),
     apsw.ConnectionClosedError: (Closed, "the engine is closed", "open another one with `open_engine`"),
 }
+FILES = tuple(kind for kind in TABLE if kind not in {apsw.AuthError, apsw.ConnectionClosedError})
 TOO_LARGE = (
     Unavailable,
     "the file may not grow any further",
     "free some space or raise the limit of the file's size; the engine goes on by itself",
 )
-EFBIG, ENOSPC = 27, 28
 DOUBTFUL = {
     apsw.SQLITE_IOERR_FSYNC,
     apsw.SQLITE_IOERR_DIR_FSYNC,
@@ -72,7 +77,7 @@ DOUBTFUL = {
 
 def is_files(error: BaseException) -> bool:
     """Whether the error is the file's, not that of one unit."""
-    return isinstance(error, tuple(TABLE)) and not isinstance(error, apsw.ConnectionClosedError)
+    return isinstance(error, FILES)
 
 
 def is_doubtful(error: BaseException) -> bool:

@@ -9,7 +9,6 @@ whose write is impossible: then every unit gets one (`careful`), and the impossi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import apsw
@@ -32,6 +31,7 @@ from tidings.engine.unit import (
     Partition,
     Unit,
 )
+from tidings.errors import TidingsError
 
 STEP_LOOK, STREAM, STREAM_PLACE = SQL["step_look"], SQL["stream"], SQL["stream_place"]
 ONCE, TIMER_LOOK = SQL["once"], SQL["timer_look"]
@@ -41,10 +41,18 @@ class Spoiled(Exception):
     """A unit's own write is impossible: the shared transaction is rolled back and tried again, carefully."""
 
 
+class Seen(Exception):
+    """A transactional handler marks what was marked before."""
+
+    def __init__(self, seen: dict[bytes, bytes]) -> None:
+        super().__init__()
+        self.seen = seen
+
+
 class Doomed(Exception):
     """A unit failed so that SQLite took the whole transaction back (an interrupted write): again, without it."""
 
-    def __init__(self, unit: Unit, answer: Failed) -> None:
+    def __init__(self, unit: Unit, answer: Conflict | Failed) -> None:
         super().__init__(answer.error)
         self.unit, self.answer = unit, answer
 
@@ -75,7 +83,7 @@ def _apart(turn: Turn, unit: Unit, runner: Runner, *, careful: bool) -> Answer:
     except Exception as error:
         if is_files(error):
             raise
-        answer = Failed(error.text, error.cause) if isinstance(error, Raised) else Failed(_words(error))
+        answer = _refusal(error)
         if not turn.c.in_transaction:
             raise Doomed(unit, answer) from error
         turn.c.execute(SQL["back"])
@@ -84,8 +92,14 @@ def _apart(turn: Turn, unit: Unit, runner: Runner, *, careful: bool) -> Answer:
     return answer
 
 
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, (apsw.Error, LookupError)) and str(error) else repr(error)
+def _refusal(error: Exception) -> Conflict | Failed:
+    if isinstance(error, Seen):
+        return Conflict(seen=error.seen)
+    if isinstance(error, Raised):
+        return Failed(error.text, error.cause)
+    if isinstance(error, (apsw.Error, TidingsError)):
+        return Failed(str(error))
+    return Failed(repr(error))
 
 
 # ---- conditions ----
@@ -192,9 +206,10 @@ def _write(
 
 
 def _new(turn: Turn, told: Inner, once: Sequence[tuple[Once, int]], cause: int) -> None:
-    """What a transactional handler marks must be new, also within its unit."""
+    """What a transactional handler marks must be new: a condition that only the handler could tell."""
+    if seen := _seen(turn, told.once):
+        raise Seen(seen)
     before = {(o.scope, o.id) for o, _ in once}
-    seen = _seen(turn, told.once)
-    twice = [o.id for o in told.once if o.id in seen or (o.scope, o.id) in before]
+    twice = [o.id for o in told.once if (o.scope, o.id) in before]
     if twice:
-        raise Raised(f"already done: {json.dumps([each.hex() for each in twice])}", cause)
+        raise Raised(f"marked twice in one unit: {', '.join(name.hex() for name in twice)}", cause)

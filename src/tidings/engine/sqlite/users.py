@@ -73,7 +73,7 @@ class Users:
 
     def _open(self) -> apsw.Connection:
         c = self._connect()
-        self._guards[c] = Guard(c)
+        self._guards[c] = Guard(c, reads=True)
         return c
 
     def close(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.sql import SQL
@@ -22,17 +22,15 @@ class Waits:
         self._changed = core.wake.ticket()
 
     async def reached(self, group: str, receipt: str, within: float) -> bool:
-        places = [(Partition(topic, n), offsets) for topic, n, offsets in json.loads(receipt)] if receipt else []
-        return await self._until(lambda: self._handled(group, places), within)
+        tp = self._core.reads.tp
+        told = json.loads(receipt) if receipt else []
+        places = [(group, tp(Partition(topic, n)), offset) for topic, n, offsets in told for offset in offsets]
+        return await self._until(lambda: self._handled(places), within)
 
-    def _handled(self, group: str, places: list[tuple[Partition, list[int]]]) -> bool:
+    def _handled(self, places: Sequence[tuple[str, int, int]]) -> bool:
         """A partition that the group does not read does not count."""
         with self._core.reads.snapshot() as c:
-            rows = [
-                c.execute(SQL["reached"], (group, self._core.reads.tp(part), offset)).fetchone()
-                for part, offsets in places
-                for offset in offsets
-            ]
+            rows = [c.execute(SQL["reached"], place).fetchone() for place in places]
         return all(row is None or row[0] for row in rows)
 
     async def memo(self, scope: str, id: bytes, within: float = 0.0) -> Memo | None:
@@ -54,8 +52,8 @@ class Waits:
                 return found
             await core.wake.wait(ticket, min(left, core.poll_floor))
 
-    def changed(self, within: float | None = None) -> Awaitable[None]:
-        """The wake is taken by the call, not by the await: `news = changed()`, look, `await news` misses nothing."""
+    def changed(self, within: float | None = None) -> Coroutine[Any, Any, None]:
+        """The call takes the wake, not the await: `news = store.changed()`, then a look, then `await news`."""
         ticket, wake = self._changed, self._core.wake
 
         async def wait() -> None:

@@ -36,7 +36,7 @@ from tidings.engine.sqlite.sql import SQL
 from tidings.engine.sqlite.translate import is_doubtful, is_files, translated
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.sqlite.units import Doomed, Spoiled, apply
-from tidings.engine.unit import Answer, Failed, Unit, Unknown
+from tidings.engine.unit import Answer, Unit, Unknown
 from tidings.errors import Closed, Unavailable
 
 Work: TypeAlias = "Sequence[Unit] | Callable[[Turn], Any]"
@@ -81,6 +81,10 @@ class Writer:
     def closed(self) -> bool:
         return self._closing
 
+    def holder(self) -> int | None:
+        """The process that is inside its commit now, if the system tells."""
+        return self._turnstile.holder()
+
     def put(self, work: Work) -> asyncio.Future[Any]:
         if self._closing:
             raise Closed("the engine is closed", hint="open another one with `open_engine`")
@@ -98,7 +102,7 @@ class Writer:
         self._watching = None
         since = self._since
         if since is not None and time.monotonic() - since > PATIENCE:
-            pid = self._turnstile.holder()
+            pid = self.holder()
             who = f"process {pid}" if pid else "another process"
             error = Unavailable(
                 f"{self._path}: {who} has kept the write lock for {PATIENCE:g} s; nothing was written",
@@ -166,7 +170,7 @@ class Writer:
         return jobs
 
     def _transact(self, jobs: Sequence[Job]) -> list[Outcome]:
-        careful, doomed = False, dict[int, Failed]()
+        careful, doomed = False, dict[int, Answer]()
         while True:
             try:
                 return self._attempt(jobs, doomed, careful=careful)
@@ -177,7 +181,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001 -- it goes to the callers
                 return self._refuse(jobs, error)
 
-    def _attempt(self, jobs: Sequence[Job], doomed: dict[int, Failed], *, careful: bool) -> list[Outcome]:
+    def _attempt(self, jobs: Sequence[Job], doomed: dict[int, Answer], *, careful: bool) -> list[Outcome]:
         c = self._handle()
         try:
             c.execute(BEGIN)
@@ -200,7 +204,7 @@ class Writer:
             self._catalog = read_catalog(c)
         return Turn(c, self._catalog, self._clock.now(), pos, stamp)
 
-    def _run(self, turn: Turn, work: Work, doomed: dict[int, Failed], *, careful: bool) -> Any:
+    def _run(self, turn: Turn, work: Work, doomed: dict[int, Answer], *, careful: bool) -> Any:
         if callable(work):
             return self._job(turn, work)
         answers: list[Answer] = []
