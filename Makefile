@@ -6,9 +6,9 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --quiet --disable-pip-version-check install
 JOBS ?= auto
-KILLS ?= 20
+KILLS ?= 200
 ENGINE ?=
-CODE := $(wildcard src tests examples benchmarks tools/*.py docs/*.py conftest.py)
+CODE := $(wildcard src tests examples benchmarks proof tools/*.py docs/*.py conftest.py)
 export PYTHONPATH := examples
 
 .PHONY: help
@@ -54,6 +54,10 @@ bench: $(VENV)-bench/.bench  ## Measure tidings beside floors and peers [ONLY="n
 	@$(VENV)-bench/bin/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 	@$(if $(QUICK),,$(VENV)-bench/bin/python -m benchmarks.publish)
 
+.PHONY: crash
+crash: $(VENV)/.runtime  ## Kill processes at every named point, then look at what is left [KILLS=200]
+	@$(PY) -m proof --kills $(KILLS)
+
 # ---- Checks --------------------------------------------------------------------------------------------------------
 
 .PHONY: lint
@@ -83,10 +87,6 @@ test-fast: $(VENV)/.test  ## All tests that need no server, under a minute
 .PHONY: conformance
 conformance: $(VENV)/.test  ## The conformance suite [ENGINE=sqlite]
 	@$(PY) -m pytest tests/conformance $(if $(ENGINE),-k $(ENGINE))
-
-.PHONY: crash
-crash: $(VENV)/.test  ## Kill processes at every named point and look at what is left [KILLS=20]
-	@TIDINGS_KILLS=$(KILLS) $(PY) -m pytest -m crash
 
 .PHONY: mutants
 mutants: $(VENV)/.test  ## Change FILE=src/... in one place at a time; TESTS=tests/... must notice
