@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +10,10 @@ import pytest
 from tests.conformance.engines import LACKS, opened
 from tidings.testing.conformance import AREAS, TESTS, Lack, StoodClock, perform
 
-ENGINES = [name for name in LACKS if name != "sqlite" or importlib.util.find_spec("tidings.engine.sqlite.engine")]
-
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("promise", TESTS)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LACKS)
 async def test_an_engine_keeps(
     engine: str, promise: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -18,16 +18,15 @@ SCHEMES = ("memory", "sqlite")
 
 
 async def open_engine(url: str, *, clock: Clock | None = None, **options: Any) -> Engine:
-    """The engine behind a URL. `options` are the engine's own.
+    """The engine behind a URL. `options` are the engine's own; without a clock it uses the one that suits it best.
 
     Raises SettingsError for a URL that names no engine, Unavailable where the file cannot be opened.
     """
     scheme, _, rest = url.partition(":")
-    clock = clock or SystemClock()
     if scheme == "memory" and rest in ("", "split"):
         from tidings.engine.memory import Memory
 
-        return Memory(clock, split=rest == "split", **options)
+        return Memory(clock or SystemClock(), split=rest == "split", **options)
     if scheme == "sqlite" and rest.startswith("///") and rest != "///":
         from tidings.engine.sqlite import Sqlite
 

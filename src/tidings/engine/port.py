@@ -100,7 +100,7 @@ class Reader(Protocol):
         """No batch of these is handed out after this returns."""
 
     def pause(self, partitions: Sequence[Partition], paused: bool, /) -> None:
-        """Backpressure: keep the seat and the place, hand out nothing."""
+        """Backpressure: keep the seat and the place, hand out nothing, until unpaused or stopped."""
 
     def done(self, partitions: Sequence[Partition]) -> None:
         """Drained: the seat may pass on."""
@@ -109,8 +109,9 @@ class Reader(Protocol):
         """Wait until there is something, then at most about `limit` records and `size` bytes (one record at least).
         Never polls faster than the engine's stated floor; wakes at once for commits of this process, in milliseconds
         for others'. Ordered per partition, settled only: what commits later never appears below what was handed out
-        (H01, H01b). An offset that is gone raises Truncated(topic, partition, first), never skips. CRC is checked:
-        Corrupt, never served."""
+        (H01, H01b). An offset that is gone raises Truncated(topic, partition, first), never skips; a record that
+        fails its checksum raises Corrupt, never is served. The other partitions flow on, at the latest when that one is
+        paused or stopped."""
 
     async def leave(self) -> None:
         """Give the seat up at once."""

@@ -156,7 +156,8 @@ def _write_group(t: StoreTables, unit: Unit, now: int) -> None:
         row = t.progress[unit.group, step.partition]
         if step.to != step.at:
             row.tries = 0
-            t.ledger.append(Handling(unit.group, step.partition, step.at, step.to, step.epoch, row.owner, now))
+            t.lines += 1
+            t.ledger[t.lines] = Handling(unit.group, step.partition, step.at, step.to, step.epoch, row.owner, now)
         row.next = step.to
         row.held_gen += step.partition in touched
         row.marks |= {mark.source: mark for mark in step.marks}

@@ -122,7 +122,9 @@ class MemoryLog:
     async def members(self, group: str | None = None) -> Sequence[Seated]:
         now, elapsed = self.clock.now(), self.clock.monotonic()
         return [
-            Seated(name, member, alive(seat, elapsed), now - (0 if seat.awaited else int((elapsed - seat.left) * MICRO)))
+            Seated(
+                name, member, alive(seat, elapsed), now - (0 if seat.awaited else int((elapsed - seat.left) * MICRO))
+            )
             for name, seats in sorted(self.t.seats.items())
             for member, seat in sorted(seats.items())
             if group in (None, name)

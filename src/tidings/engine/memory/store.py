@@ -141,23 +141,21 @@ class MemoryStore(Groups):
         return list(islice(newest, limit))
 
     async def handled(self, partition: Partition, offset: int) -> Sequence[Handling]:
-        found = [h for h in self.t.ledger if h.partition == partition and h.first <= offset < h.next]
+        found = [h for h in self.t.ledger.values() if h.partition == partition and h.first <= offset < h.next]
         return sorted(found, key=lambda h: h.group)
 
     async def ledger(self, group: str, after: int, limit: int) -> Sequence[tuple[int, Handling]]:
-        lines = ((number, line) for number, line in enumerate(self.t.ledger, 1) if number > after)
-        return list(islice((each for each in lines if each[1].group == group), limit))
+        lines = ((number, line) for number, line in self.t.ledger.items() if number > after and line.group == group)
+        return list(islice(lines, limit))
 
     async def purge(self, limit: int) -> int:
         t, ages = self.t, self._ages
-        ledger = dict(enumerate(t.ledger))
         left = limit
         left -= self._age(t.once, {key: memo.time for key, memo in t.once.items()}, ages.once, left)
         left -= self._age(t.notes, {key: note.time for key, note in t.notes.items()}, ages.notes, left)
         left -= self._age(t.snapshots, {key: kept[0] for key, kept in t.snapshots.items()}, ages.snapshots, left)
         left -= self._age(t.sent, {key: place[0] for key, place in t.sent.items()}, ages.receipts, left)
-        left -= self._age(ledger, {n: line.time for n, line in ledger.items()}, ages.handled, left)
-        t.ledger = list(ledger.values())
+        left -= self._age(t.ledger, {n: line.time for n, line in t.ledger.items()}, ages.handled, left)
         return limit - left
 
     def _age(self, kept: dict[Any, Any], times: Mapping[Any, int], age: float, limit: int) -> int:

@@ -81,7 +81,8 @@ class StoreTables:
     once: dict[tuple[str, bytes], Memo] = field(default_factory=dict)
     notes: dict[tuple[str, Partition, int], Note] = field(default_factory=dict)
     tallies: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    ledger: list[Handling] = field(default_factory=list)
+    ledger: dict[int, Handling] = field(default_factory=dict)
+    lines: int = 0  # of the ledger, those that were purged too
     acts: list[Act] = field(default_factory=list)
     outbox: dict[int, Event] = field(default_factory=dict)  # what waits for the relay
     outbox_next: int = 1

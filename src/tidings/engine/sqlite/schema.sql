@@ -53,8 +53,9 @@ create table tidings_progress(
 -- The epoch at which a removed group ended: a new group of its name goes on from it, so members of then stay fenced.
 create table tidings_ended(
   grp text not null, tp integer not null, epoch integer not null, primary key(grp, tp)) strict, without rowid;
+-- autoincrement: whoever pages through it by id must not meet the number of a line that was purged again.
 create table tidings_ledger(
-  id integer primary key, grp text not null, tp integer not null, first integer not null, next integer not null,
+  id integer primary key autoincrement, grp text not null, tp integer not null, first integer not null, next integer not null,
   epoch integer not null, member text not null, time integer not null) strict;
 create index tidings_ledger_place on tidings_ledger(tp, first);
 create table tidings_held(

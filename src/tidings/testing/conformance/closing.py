@@ -43,6 +43,13 @@ async def test_h40_a_closed_engine_says_so(e: Engine) -> None:
         assert (await raised(Closed, call)).hint, number
 
 
+async def test_an_engine_tells_facts_about_itself(e: Engine) -> None:
+    await prepare(e)
+    facts, thorough = await e.facts(), await e.facts(thorough=True)
+    assert facts["engine"] and "damage" not in facts
+    assert list(thorough["damage"]) == []
+
+
 async def test_h40_who_waits_at_the_end_is_let_go(e: Engine) -> None:
     seat = await sit(e)
     receipt = (await kept(e, Unit(events=[event(1)], receipt=True))).receipt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidings.engine.port import Engine
-from tidings.engine.unit import Note, Once, Partition, Snapshot, Step, Unit
+from tidings.engine.unit import Handling, Note, Once, Partition, Snapshot, Step, Unit
 from tidings.testing.conformance.bench import DAY, ORDER, P0, P1, StoodClock, commit, event, kept, prepare, sit
 
 
@@ -47,6 +47,49 @@ async def test_what_is_handled_twice_stands_twice(e: Engine) -> None:
     await kept(e, Unit("g", [Step(P0, claim.epoch, claim.held_gen, 0, 3)]))
     assert await handled(e, 1) == [("g", "m", 1), ("g", "n", claim.epoch)]
     assert await handled(e, 4) == [("g", "m", 1)]
+
+
+async def test_the_ledger_is_read_in_pages(e: Engine) -> None:
+    """Lines that ended, in that order; the one that grows ends where progress stands."""
+    seat, stranger = await sit(e, member="a"), await sit(e, "stranger")
+    for n in range(3):
+        await kept(e, Unit("g", [seat.step(P0, n + 1, at=n)]))
+    await kept(e, Unit("stranger", [stranger.step(P0, 9)]))
+    thief = (await e.store.claim("g", "b", {P0: 0}))[0]
+    await kept(e, Unit("g", [Step(P0, thief.epoch, thief.held_gen, 3, 7)]))
+    await e.store.claim("g", "c", {P0: 0})
+    lines = await pages(e, "g")
+    ends = [0, *(line.next for line in lines)]
+    assert [line.first for line in lines] == ends[:-1] and ends[-1] <= 7, "no holes, nothing twice"
+    assert {(line.group, line.member, line.epoch) for line in lines if line.next <= 3} == {("g", "a", 1)}
+    assert {(line.group, line.member, line.epoch) for line in lines if line.next > 3} <= {("g", "b", 2)}
+    assert not await pages(e, "none")
+
+
+async def pages(e: Engine, group: str) -> list[Handling]:
+    found: list[Handling] = []
+    after = 0
+    while page := await e.store.ledger(group, after, 2):
+        assert len(page) <= 2 and all(number > after for number, _ in page)
+        after = max(number for number, _ in page)
+        found += [line for _, line in page]
+    return found
+
+
+async def test_the_ledger_keeps_its_numbers_when_lines_go(e: Engine, clock: StoodClock) -> None:
+    seat = await sit(e)
+    epoch, at = 1, 0
+    for to in (3, 7):
+        await kept(e, Unit("g", [Step(P0, epoch, seat.claims[P0].held_gen, at, to)]))
+        epoch, at = (await e.store.claim("g", "m", {P0: 0}))[0].epoch, to
+    read = max((number for number, _ in await e.store.ledger("g", 0, 99)), default=0)
+    clock.pass_time(1000 * DAY)
+    while await e.store.purge(100):
+        pass
+    for to in (9, 12):
+        await kept(e, Unit("g", [Step(P0, epoch, seat.claims[P0].held_gen, at, to)]))
+        epoch, at = (await e.store.claim("g", "m", {P0: 0}))[0].epoch, to
+    assert [line.next for _, line in await e.store.ledger("g", read, 99)][:1] == [9]
 
 
 async def test_tallies_add_up_by_group(e: Engine) -> None:

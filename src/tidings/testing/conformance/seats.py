@@ -69,6 +69,25 @@ async def test_a_member_that_froze_loses_its_seat(e: Engine, other: Engine, cloc
     assert waiting.result().gain == gained
 
 
+async def test_members_are_told_of(e: Engine, other: Engine, clock: StoodClock) -> None:
+    first = await sit(e, member="a")
+    second = await other.log.join("g", ["t"], "b")
+    await e.log.join("stranger", ["t"], "c")
+    found = await e.log.members()
+    assert [(m.group, m.member, m.alive) for m in found] == [
+        ("g", "a", True),
+        ("g", "b", True),
+        ("stranger", "c", True),
+    ]
+    now = await e.store.now()
+    assert all(abs(m.beat - now) < 3600e6 for m in found)
+    await second.leave()
+    assert [m.member for m in await e.log.members("g")] == ["a"]
+    clock.pass_time(3600.0)
+    assert not any(m.alive for m in await e.log.members("stranger")), "nobody awaited its `change`"
+    assert first.claims
+
+
 async def test_a_cancelled_change_keeps_the_seat(e: Engine) -> None:
     await prepare(e)
     reader = await e.log.join("g", ["t"], "a")

@@ -84,3 +84,10 @@ async def test_streams_are_listed_by_page(e: Engine) -> None:
     ]  # fmt: skip
     assert [key for key, _ in await e.store.streams("order", "1", 2)] == ["2", "3"]
     assert not await e.store.streams("none", "", 9)
+
+
+async def test_spaces_with_streams_are_listed(e: Engine) -> None:
+    await prepare(e)
+    assert list(await e.store.spaces()) == []
+    await kept(e, Unit(events=[event(1, stream=ORDER), event(2, stream=Address("bill", "9")), event(3, stream=TWO)]))
+    assert list(await e.store.spaces()) == ["bill", "order"]
