@@ -66,6 +66,8 @@ class Client:
 
         Raises Unavailable where the answer was lost: then they may have been kept, and publishing again may double them.
         """
+        for unknown in {type(e) for e in events} - self._runtime.ways.keys():
+            await self._runtime.learn(unknown)
         now = await self._store.now()
         told = [self._runtime.public(self._outgoing.event(e, now, trace=traceparent), e) for e in events]
         return await self._commit(told)
@@ -101,6 +103,8 @@ class Client:
         return Receipt(outcome, memo.receipt, show(told.id))
 
     async def _command(self, command: Command[Any, Any], id: str | None, *, reply: bool) -> Told:
+        if type(command) not in self._runtime.ways:
+            await self._runtime.learn(type(command))
         made = derived_id("call", type(command).__info__.name, id) if id is not None else None
         return self._outgoing.event(command, await self._store.now(), id=made, reply=reply)
 

@@ -16,7 +16,7 @@ from tidings.delivery.subscription import Kind, Subscription
 from tidings.domain.answers import ANSWER_PARTITIONS, answers_topic
 from tidings.domain.group import Groups
 from tidings.domain.kinds import RowKind, StreamKind
-from tidings.domain.program import Program
+from tidings.domain.program import Program, port_topic
 from tidings.domain.rows import Addresses
 from tidings.domain.saga_run import TABLE, SagaKind
 from tidings.domain.state import Aggregate, Row, folds
@@ -80,6 +80,23 @@ class Runtime:
         table = self.program.tables[row]
         columns = ", ".join(f'"{name}"' for name, _ in table.columns)
         return f'select {columns} from "{table.name}" '  # noqa: S608 -- names of declared tables, checked when declared
+
+    async def learn(self, message: type[Message]) -> None:
+        """A type that no service of this program hears: whoever publishes it need not know who will."""
+        info = info_of(message)
+        if info.topic is None or issubclass(message, Command):
+            raise Refused(
+                f"{message.__name__} is no part of {self.program.name!r} and has no topic",
+                hint="give the event a topic=; a command needs a service that handles it",
+            )
+        known = self.program.registry.get(info.name)
+        if known is not None and known is not message:
+            raise DefinitionError(f"two messages are called {info.name!r}", hint="give one a name=")
+        await self.engine.log.declare([port_topic(info.topic)])
+        codec = self.codecs[info.name] = Codec(message)
+        self.ways[message] = Way(
+            info.name, info.version, EVENT, info.topic.name, info.topic.partitions, codec.encode, _key
+        )
 
     @staticmethod
     def public(told: Told, event: Message) -> Told:
