@@ -17,7 +17,7 @@ from pathlib import Path
 import apsw
 
 from tidings.clock import Clock, SystemClock
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, value_of
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -47,7 +47,7 @@ def anchored(c: apsw.Connection) -> Clock:
     boot = boot_id()
     if not boot:
         return SystemClock()
-    known = {name: c.execute(SQL["meta"], (name,)).fetchall()[0][0] for name in ("boot", "anchor")}
+    known = {name: value_of(c, SQL["meta"], (name,)) for name in ("boot", "anchor")}
     if known["boot"] == boot:
         return AnchoredClock(int(known["anchor"]))
     anchor = SystemClock().now() - since_boot()

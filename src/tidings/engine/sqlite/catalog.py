@@ -14,7 +14,7 @@ from functools import cached_property
 import apsw
 
 from tidings.engine.port import Topic
-from tidings.engine.sqlite.sql import SQL, quoted
+from tidings.engine.sqlite.sql import SQL, quoted, value_of
 from tidings.engine.unit import Partition
 from tidings.errors import Refused, did_you_mean
 
@@ -107,7 +107,7 @@ class Catalog:
 
 def read_catalog(c: apsw.Connection) -> Catalog:
     """Within a transaction of the caller's, or where a stale part does no harm: `declared` is read first."""
-    catalog = Catalog(int(c.execute(SQL["meta"], ("declared",)).fetchall()[0][0]))
+    catalog = Catalog(int(value_of(c, SQL["meta"], ("declared",))))
     for name, partitions, keep, keep_bytes, compact, hold, identity in c.execute(SQL["topics"]):
         catalog.topics[name] = Topic(name, partitions, keep, keep_bytes, bool(compact), bool(hold))
         catalog.identities[name] = identity

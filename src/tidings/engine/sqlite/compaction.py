@@ -16,7 +16,7 @@ import apsw
 from tidings.engine.port import Topic
 from tidings.engine.sqlite.catalog import Catalog
 from tidings.engine.sqlite.retention import WINDOW, Row, slowest
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, rows_of, value_of
 from tidings.engine.sqlite.turn import Turn
 
 
@@ -39,20 +39,20 @@ class Replacing:
 def look(c: apsw.Connection, catalog: Catalog, topic: Topic, found: Replacing, limit: int, end: int) -> None:
     """Records that came since the last look: each replaces the one before of its key."""
     tps = catalog.tps[topic.name]
-    begin = int(c.execute(SQL["swept"], (topic.name,)).fetchall()[0][0])
+    begin = int(value_of(c, SQL["swept"], (topic.name,)))
     if topic.hold_for_groups:
         end = min([end, *(slowest(c, tp) for tp in tps)])
     last = min(end, begin + WINDOW)
     if begin >= last or limit <= 0:
         return
-    rows = c.execute(SQL["compact_look"], (begin, last, json.dumps(tps), limit)).fetchall()
+    rows = rows_of(c, SQL["compact_look"], (begin, last, json.dumps(tps), limit))
     found.latest += [Latest(*row) for row in rows]
     found.swept[topic.name] = rows[-1][2] + 1 if len(rows) == limit else last
 
 
 def look_at_graves(c: apsw.Connection, found: Replacing, limit: int) -> None:
     at: dict[int, int] = {}
-    for row in c.execute(SQL["graves"], (max(limit, 0),)).fetchall():
+    for row in rows_of(c, SQL["graves"], (max(limit, 0),)):
         grave = Latest(*row)
         if grave.tp not in at:
             at[grave.tp] = slowest(c, grave.tp)
@@ -64,7 +64,7 @@ def compact(turn: Turn, found: Replacing) -> list[Row]:
     """The rows that go now."""
     going: list[Row] = []
     for new in found.latest:
-        before = turn.c.execute(SQL["latest"], (new.tp, new.key)).fetchall()
+        before = rows_of(turn.c, SQL["latest"], (new.tp, new.key))
         if before and before[0][0] >= new.pos:
             continue  # another sweeper was here
         turn.c.execute(SQL["latest_put"], new)
@@ -79,5 +79,5 @@ def compact(turn: Turn, found: Replacing) -> list[Row]:
 
 
 def _row(turn: Turn, pos: int, tp: int) -> Row:
-    found = turn.c.execute(SQL["record_size"], (pos,)).fetchall()
+    found = rows_of(turn.c, SQL["record_size"], (pos,))
     return Row(pos, tp, int(found[0][0]) if found else 0)

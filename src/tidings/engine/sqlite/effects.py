@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tidings.clock import MICRO
 from tidings.engine.sqlite.seal import seal
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, row_of, value_of
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.unit import Address, Event, Once, Step, Unit, Value, Write
 
@@ -40,7 +40,7 @@ def progress(turn: Turn, unit: Unit, began: Sequence[int]) -> None:
 
 
 def _marks(turn: Turn, group: str, tp: int, step: Step) -> None:
-    old = turn.c.execute(MARKS, (group, tp)).fetchall()[0][0]
+    old = value_of(turn.c, MARKS, (group, tp))
     marks = json.loads(old or "{}") | {m.source: m[1:] for m in step.marks}
     turn.c.execute(MARKS_SET, (group, tp, json.dumps(marks)))
 
@@ -113,7 +113,7 @@ def _streams(turn: Turn, events: Sequence[Event], offsets: Sequence[int | None])
 
 
 def _stream(turn: Turn, address: Address) -> list[int]:
-    row = turn.c.execute(STREAM, address).fetchone()
+    row = row_of(turn.c, STREAM, address)
     if row is not None:
         return list(row)
     turn.c.execute(STREAM_NEW, address)

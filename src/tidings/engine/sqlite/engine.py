@@ -97,13 +97,14 @@ class Sqlite:
         await asyncio.shield(self._closing)
 
     async def _close(self, within: float) -> None:
+        """The writer's handle last, on its thread: who closes last copies the WAL into the file."""
         core = self._core
+        core.reads.close()
+        await asyncio.to_thread(core.users.close)
         await core.writer.close(within)
         core.wake.call()
         core.roster.call()
-        core.users.close()
         core.members.close()
-        core.reads.close()
         self._watch.close()
 
 

@@ -10,14 +10,14 @@ import apsw
 
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.migrate import version
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, value_of
 
 
 async def facts(core: Core, *, thorough: bool = False) -> Mapping[str, Any]:
     """`writer`: the process that is inside its commit at this moment."""
     found: dict[str, Any] = {
         "engine": "sqlite",
-        "path": str(Path(core.path).resolve()),
+        "path": core.path,
         "sqlite": apsw.sqlite_lib_version(),
         "bytes": _size(core.path),
         "wal_bytes": _size(core.path + "-wal"),
@@ -43,7 +43,7 @@ def _damage(c: apsw.Connection) -> dict[str, Any]:
 
 
 def _one(c: apsw.Connection, name: str) -> Any:
-    return c.execute(SQL[name]).fetchall()[0][0]
+    return value_of(c, SQL[name])
 
 
 def _size(path: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.seal import seal
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, row_of, rows_of
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.unit import Claim, Held, Mark, Partition, Timer
 from tidings.errors import Corrupt
@@ -26,7 +26,7 @@ class Groups:
     async def renew(self, claims: Sequence[Claim]) -> Sequence[Claim | None]:
         places = [(old.group, self._core.reads.tp(old.partition)) for old in claims]
         with self._core.reads.snapshot() as c:
-            rows = [c.execute(SQL["claimed"], place).fetchone() for place in places]
+            rows = [row_of(c, SQL["claimed"], place) for place in places]
         truth = [_claim(old.group, old.partition, row) if row else None for old, row in zip(claims, rows, strict=True)]
         return [new if new and new.epoch == old.epoch else None for old, new in zip(claims, truth, strict=True)]
 
@@ -34,7 +34,7 @@ class Groups:
         def write(turn: Turn) -> None:
             for claim in claims:
                 tp = turn.catalog.tp(claim.partition)
-                row = turn.c.execute(SQL["step_look"], (claim.group, tp)).fetchone()
+                row = row_of(turn.c, SQL["step_look"], (claim.group, tp))
                 if row is not None and row[0] == claim.epoch:
                     turn.c.execute(SQL["line"], (claim.group, tp))
                     turn.c.execute(SQL["let_go"], (claim.group, tp, claim.epoch))
@@ -70,7 +70,7 @@ def _claims(turn: Turn, group: str, member: str, start: Mapping[Partition, int])
         place = (group, turn.catalog.tp(part))
         turn.c.execute(SQL["line"], place)
         turn.c.execute(SQL["claim"], (*place, at, member))
-        found.append(_claim(group, part, turn.c.execute(SQL["claimed"], place).fetchall()[0]))
+        found.append(_claim(group, part, rows_of(turn.c, SQL["claimed"], place)[0]))
     return found
 
 

@@ -5,8 +5,9 @@ statement that runs, closes the handler's Transaction for good, and goes on with
 deadline, even if the handler sleeps or loops for ever (its thread is then left behind, and the next handler gets a
 new one). The unit is Failed and leaves nothing.
 
-The handler may read everything and write its users' tables (`guard.py` says what is refused). Tables of rows (`Store.tables`) are tidings' too: who writes
-one by SQL sets `_version` himself, to a number that the row never had, or a decision that rests on it goes unnoticed.
+The handler may read everything and write its users' tables (`guard.py` says what is refused). Tables of rows
+(`Store.tables`) are tidings' too: who writes one by SQL sets `_version` himself, to a number that the row never had, or
+a decision that rests on it goes unnoticed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import apsw
 
 from tidings.engine.sqlite.guard import USERS, Guard
+from tidings.engine.sqlite.sql import rows_of
 from tidings.engine.sqlite.translate import is_files, translated
 from tidings.engine.unit import Inner, Inside
 from tidings.errors import Refused
@@ -50,7 +52,7 @@ class SqlTransaction:
             self._c.set_progress_handler(self._overdue, TICKS)
             try:
                 with self._guard.up():
-                    return self._c.execute(USERS + sql, dict(parameters or {})).fetchall()
+                    return rows_of(self._c, USERS + sql, dict(parameters or {}))
             except apsw.Error as error:
                 if is_files(error):
                     self.broken = error

@@ -14,7 +14,7 @@ from tidings.engine.sqlite.reader import SqliteReader
 from tidings.engine.sqlite.scan import scan
 from tidings.engine.sqlite.seats import Seat, roster
 from tidings.engine.sqlite.sizes import places
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, value_of
 from tidings.engine.sqlite.sweep import sweep
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.unit import Batch, Committed, Event, Failed, Mark, Partition, Unit, Unknown
@@ -101,7 +101,7 @@ class SqliteLog:
     async def lag(self, at: Mapping[Partition, int]) -> Mapping[Partition, int]:
         tps = {self._core.reads.tp(part): offset for part, offset in at.items()}
         counts = await self._core.users.run(
-            lambda c: {tp: c.execute(SQL["count_at"], (offset, tp)).fetchall()[0][0] for tp, offset in tps.items()}
+            lambda c: {tp: value_of(c, SQL["count_at"], (offset, tp)) for tp, offset in tps.items()}
         )
         return {part: counts[self._core.reads.tp(part)] for part in at}
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import apsw
 
-from tidings.engine.sqlite.sql import SQL, blocks
+from tidings.engine.sqlite.sql import SQL, blocks, value_of
 from tidings.errors import Refused
 
 VERSIONS = {int(number): body for number, body in blocks("schema.sql").items()}
@@ -21,7 +21,7 @@ START = {"next": 0, "stamp": 0, "declared": 0, "measured": 0, "boot": "", "ancho
 def version(c: apsw.Connection) -> int:
     if not c.table_exists("main", "tidings_meta"):
         return 0
-    return int(c.execute(SQL["meta"], ("schema",)).fetchall()[0][0])
+    return int(value_of(c, SQL["meta"], ("schema",)))
 
 
 def migrate(c: apsw.Connection, path: str) -> None:

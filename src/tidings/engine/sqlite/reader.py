@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tidings.engine.port import Change
@@ -87,19 +87,18 @@ class SqliteReader:
             self._paused -= tps
             self._put_in([tp for tp in back if tp in self._places])
 
-    def _take_out(self, tps: object) -> None:
+    def _take_out(self, tps: Iterable[int]) -> None:
         """Remember how far they were looked at, and take them from their lanes."""
         for lane in self._lanes:
-            for tp in lane.tps.intersection(tps):  # type: ignore[arg-type]
+            for tp in lane.tps.intersection(tps):
                 self._places[tp].at = max(self._places[tp].at, lane.cursor)
-            lane.tps.difference_update(tps)  # type: ignore[arg-type]
+            lane.tps.difference_update(tps)
         self._lanes = deque(lane for lane in self._lanes if lane.tps)
 
     def _put_in(self, tps: Sequence[int]) -> None:
         for tp in tps:
             at = max(self._places[tp].at, self._core.reads.catalog.born.get(tp, 0))
-            near = [lane for lane in self._lanes if abs(lane.cursor - at) < APART]
-            lane = min(near, key=lambda lane: abs(lane.cursor - at), default=None)  # type: ignore[arg-type, return-value]
+            lane = next((lane for lane in self._lanes if abs(lane.cursor - at) < APART), None)
             if lane is None:
                 lane = Lane(at)
                 self._lanes.append(lane)

@@ -13,7 +13,7 @@ import apsw
 
 from tidings.engine.port import Topic
 from tidings.engine.sqlite.catalog import Catalog, RowTable, read_catalog
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, rows_of, value_of
 from tidings.engine.sqlite.translate import translated
 from tidings.engine.unit import Partition
 from tidings.errors import Closed, Refused
@@ -70,10 +70,10 @@ class Reads:
     def first_at(self, time: int) -> int:
         """The first offset recorded at `time` or later, by halving: times rise with offsets."""
         with self.snapshot() as c:
-            low, high = 0, int(c.execute(SQL["next"]).fetchall()[0][0])
+            low, high = 0, int(value_of(c, SQL["next"]))
             while low < high:
                 middle = (low + high) // 2
-                found = c.execute(SQL["log_after"], (middle,)).fetchall()
+                found = rows_of(c, SQL["log_after"], (middle,))
                 if found and found[0][1] < time:
                     low = int(found[0][0]) + 1
                 else:

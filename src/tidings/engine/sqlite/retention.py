@@ -20,7 +20,7 @@ from tidings.clock import MICRO
 from tidings.engine.port import Topic
 from tidings.engine.sqlite.catalog import Catalog
 from tidings.engine.sqlite.sizes import Place
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, rows_of, value_of
 from tidings.engine.sqlite.turn import Turn
 
 TRUNCATED = "truncated: "  # how the reason of a pause begins that a reset lifts
@@ -47,7 +47,7 @@ class Going:
 
 def slowest(c: apsw.Connection, tp: int) -> int:
     """Where the slowest group of a partition is; for ever away where no group reads it."""
-    found = c.execute(SQL["slowest"], (tp,)).fetchall()[0][0]
+    found = value_of(c, SQL["slowest"], (tp,))
     return FOREVER if found is None else int(found)
 
 
@@ -70,10 +70,10 @@ class Look:
         if topic.keep is None and not any(self._over.values()):
             return
         before = now - int(topic.keep * MICRO) if topic.keep is not None else -FOREVER
-        begin = int(self._c.execute(SQL["swept"], (topic.name,)).fetchall()[0][0])
+        begin = int(value_of(self._c, SQL["swept"], (topic.name,)))
         last, at = min(end, begin + WINDOW), begin
         while self._left and at < last and limit > 0:
-            rows = self._c.execute(SQL["sweep_look"], (at, last, json.dumps(sorted(self._left)), limit)).fetchall()
+            rows = rows_of(self._c, SQL["sweep_look"], (at, last, json.dumps(sorted(self._left)), limit))
             at = rows[-1][0] + 1 if len(rows) == limit else last
             for row in rows:
                 limit -= self._judge(row, before, going)
@@ -122,8 +122,8 @@ def _holds(catalog: Catalog, tp: int) -> bool:
 
 
 def _truncate(turn: Turn, tp: int, first: int) -> None:
-    for group, at, paused in turn.c.execute(SQL["behind"], (tp, first)).fetchall():
-        lost = turn.c.execute(SQL["lost_first"], (tp, at)).fetchall()[0][0]
+    for group, at, paused in rows_of(turn.c, SQL["behind"], (tp, first)):
+        lost = value_of(turn.c, SQL["lost_first"], (tp, at))
         if lost is not None and lost < first:
             since = paused.split("..")[0] if paused and paused.startswith(TRUNCATED) else f"{TRUNCATED}{lost}"
             turn.c.execute(SQL["truncate"], (group, tp, f"{since}..{first - 1}"))

@@ -14,7 +14,7 @@ import apsw
 
 from tidings.engine.sqlite.reads import Reads
 from tidings.engine.sqlite.seal import seal
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, rows_of
 from tidings.engine.unit import Record
 from tidings.errors import Corrupt, EngineError, Truncated
 
@@ -36,7 +36,7 @@ class Found:
 def scan(reads: Reads, starts: Mapping[int, int], begin: int, limit: int, size: int) -> Found:
     """Records of these partitions (by tp) from `begin` on, none below its partition's own start."""
     with reads.snapshot() as c:
-        reach, lost = c.execute(REACH).fetchall()[0]
+        reach, lost = rows_of(c, REACH)[0]
         found = Found(end=max(begin, reach))
         if lost > begin:
             _truncated(reads, c, starts, begin, found)
@@ -99,5 +99,5 @@ def _leap(c: apsw.Connection, end: int, reach: int, found: Found) -> int:
     """Over positions whose records are gone, or one look a window would be spent on nothing."""
     if any(found.records.values()):
         return end
-    after = c.execute(LOG_AFTER, (end,)).fetchall()
+    after = rows_of(c, LOG_AFTER, (end,))
     return int(after[0][0]) if after else reach

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import apsw
 
 from tidings.engine.sqlite.core import Core
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, rows_of, value_of
 from tidings.engine.sqlite.turn import Turn
 
 MUCH = 100_000  # positions that were not counted yet
@@ -33,24 +33,24 @@ async def places(core: Core) -> tuple[dict[int, Place], int]:
 def _look(c: apsw.Connection) -> tuple[dict[int, Place], int, int]:
     c.execute(SQL["read"])
     try:
-        end = int(c.execute(SQL["next"]).fetchall()[0][0])
+        end = int(value_of(c, SQL["next"]))
         return look(c, end), end, end - _measured(c)
     finally:
         c.execute(SQL["commit"])
 
 
 def look(c: apsw.Connection, end: int) -> dict[int, Place]:
-    new = dict(c.execute(SQL["measure"], (_measured(c), end)).fetchall())
-    return {tp: Place(first, size + new.get(tp, 0)) for tp, first, size in c.execute(SQL["places"]).fetchall()}
+    new = dict(rows_of(c, SQL["measure"], (_measured(c), end)))
+    return {tp: Place(first, size + new.get(tp, 0)) for tp, first, size in rows_of(c, SQL["places"])}
 
 
 def count(turn: Turn, end: int) -> None:
     """Count up to `end`, unless somebody has meanwhile."""
     measured = _measured(turn.c)
     if end > measured:
-        turn.c.executemany(SQL["measured"], turn.c.execute(SQL["measure"], (measured, end)).fetchall())
+        turn.c.executemany(SQL["measured"], rows_of(turn.c, SQL["measure"], (measured, end)))
         turn.c.execute(SQL["meta_set"], ("measured", end))
 
 
 def _measured(c: apsw.Connection) -> int:
-    return int(c.execute(SQL["meta"], ("measured",)).fetchall()[0][0])
+    return int(value_of(c, SQL["meta"], ("measured",)))

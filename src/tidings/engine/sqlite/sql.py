@@ -6,12 +6,16 @@ Values are always bound. Names of users' tables and columns cannot be bound, so 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from typing import Any, TypeAlias
+
+import apsw
 
 from tidings.errors import Refused
 
 WORD = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+Bindings: TypeAlias = Sequence[Any] | dict[str, Any]
 OURS = ("tidings_", "sqlite_")
 
 
@@ -30,6 +34,20 @@ def quoted(word: str) -> str:
             hint="use letters, digits and underscores, not first a digit, and not first `tidings_` or `sqlite_`",
         )
     return f'"{word}"'
+
+
+def rows_of(c: apsw.Connection, sql: str, values: Bindings = ()) -> list[tuple[Any, ...]]:
+    return c.execute(sql, values).fetchall()
+
+
+def row_of(c: apsw.Connection, sql: str, values: Bindings = ()) -> tuple[Any, ...] | None:
+    """The first one, of a statement that has at most one or stops there."""
+    return c.execute(sql, values).fetchone()
+
+
+def value_of(c: apsw.Connection, sql: str, values: Bindings = ()) -> Any:
+    """Of a statement that always has one row with one column."""
+    return c.execute(sql, values).fetchall()[0][0]
 
 
 SQL = blocks("statements.sql")

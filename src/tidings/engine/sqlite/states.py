@@ -13,7 +13,7 @@ from tidings.engine.sqlite.catalog import TYPES, RowTable, read_catalog
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.guard import USERS, Guard
 from tidings.engine.sqlite.seal import seal
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, row_of, rows_of
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.unit import Address, History, Snapshot, Stored, Value
 from tidings.errors import Corrupt, Refused, did_you_mean
@@ -58,7 +58,7 @@ class States:
         reads = self._core.reads
         statements = [reads.table(address.space).get for address in addresses]
         with reads.snapshot() as c:
-            found = [c.execute(sql, (a.key,)).fetchone() for sql, a in zip(statements, addresses, strict=True)]
+            found = [row_of(c, sql, (a.key,)) for sql, a in zip(statements, addresses, strict=True)]
         return [(row[-1], row[:-1]) if row is not None else None for row in found]
 
     async def page(self, space: str, after: str, limit: int) -> Sequence[tuple[int, Sequence[Value]]]:
@@ -75,12 +75,12 @@ class States:
 
 
 def _history(c: apsw.Connection, address: Address, fingerprint: str, to: int | None) -> History:
-    row = c.execute(SQL["stream"], address).fetchone()
+    row = row_of(c, SQL["stream"], address)
     if row is None:
         return History(address, 0, ())
     no, version = row
     last = version if to is None else min(to, version)
-    snapshot = c.execute(SQL["snapshot"], (*address, fingerprint, last)).fetchone()
+    snapshot = row_of(c, SQL["snapshot"], (*address, fingerprint, last))
     if snapshot is not None and seal(snapshot[0], 0, 0, None, snapshot[1], None) != snapshot[2]:
         snapshot = None  # a cache: the events tell
     events = []
@@ -123,7 +123,7 @@ def _columns(table: RowTable) -> str:
 
 
 def _script(turn: Turn, guard: Guard, name: str, sql: str) -> Sequence[str]:
-    known = turn.c.execute(SQL["script"], (name,)).fetchall()
+    known = rows_of(turn.c, SQL["script"], (name,))
     if known:
         if known[0][0] != sql:
             raise Refused(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import apsw
 
@@ -19,7 +20,7 @@ from tidings.engine.sqlite.compaction import Replacing, compact, look_at_graves
 from tidings.engine.sqlite.compaction import look as look_at_keys
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.retention import Going, Look, Row, retain
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, value_of
 from tidings.engine.sqlite.turn import Turn
 
 
@@ -36,18 +37,18 @@ async def sweep(core: Core, limit: int) -> int:
     """At most `limit` records, in transactions of their own for each thing that was found. How many went."""
     catalog, now, gone = core.reads.refresh(), core.clock.now(), 0
     while gone < limit:
-        plan = await core.users.run(lambda c: _look(c, catalog, now, limit - gone))
+        plan = await core.users.run(partial(_look, catalog, now, limit - gone))
         if not plan:
             break
-        gone += await core.do(lambda turn: _take(turn, catalog, plan))
+        gone += await core.do(partial(_take, catalog, plan))
     return gone
 
 
-def _look(c: apsw.Connection, catalog: Catalog, now: int, limit: int) -> Plan:
+def _look(catalog: Catalog, now: int, limit: int, c: apsw.Connection) -> Plan:
     plan = Plan()
     c.execute(SQL["read"])
     try:
-        end = int(c.execute(SQL["next"]).fetchall()[0][0])
+        end = int(value_of(c, SQL["next"]))
         places = sizes.look(c, end)
         for topic in catalog.topics.values():
             if topic.compact:
@@ -60,7 +61,7 @@ def _look(c: apsw.Connection, catalog: Catalog, now: int, limit: int) -> Plan:
     return plan
 
 
-def _take(turn: Turn, catalog: Catalog, plan: Plan) -> int:
+def _take(catalog: Catalog, plan: Plan, turn: Turn) -> int:
     turn.c.execute(SQL["next_keep"], (turn.pos,))  # offsets are never used again
     sizes.count(turn, turn.pos)
     gone = _drop(turn, retain(turn, catalog, plan.going) + compact(turn, plan.replacing))

@@ -72,7 +72,8 @@ DOUBTFUL = {
     apsw.SQLITE_IOERR_TRUNCATE,
     apsw.SQLITE_IOERR_CLOSE,
 }
-"""Only these leave a whole commit in the WAL that nobody may call durable: a write that failed leaves no commit frame."""
+"""Only these leave a whole commit in the WAL of which nobody can say that it is durable: a write that failed leaves no
+commit frame there."""
 
 
 def is_files(error: BaseException) -> bool:
@@ -81,7 +82,7 @@ def is_files(error: BaseException) -> bool:
 
 
 def is_doubtful(error: BaseException) -> bool:
-    return isinstance(error, apsw.IOError) and error.extendedresult in DOUBTFUL
+    return isinstance(error, apsw.IOError) and _extended(error) in DOUBTFUL
 
 
 def translated(error: BaseException, path: str) -> BaseException:
@@ -92,11 +93,15 @@ def translated(error: BaseException, path: str) -> BaseException:
         (entry for known, entry in TABLE.items() if isinstance(error, known)),
         (Refused, f"SQLite says: {error}", "correct the statement or the values"),
     )
-    if isinstance(error, apsw.IOError) and error.extendedresult == apsw.SQLITE_IOERR_WRITE:
+    if isinstance(error, apsw.IOError) and _extended(error) == apsw.SQLITE_IOERR_WRITE:
         kind, words, hint = TOO_LARGE
     ours = kind(f"{path}: {words}", hint=hint)
     ours.__cause__ = error
     return ours
+
+
+def _extended(error: apsw.Error) -> int:
+    return int(getattr(error, "extendedresult", 0))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import apsw
 
 from tidings.engine.sqlite import effects
 from tidings.engine.sqlite.inside import Raised, Runner
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, row_of
 from tidings.engine.sqlite.translate import is_files
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.unit import (
@@ -52,8 +52,8 @@ class Seen(Exception):
 class Doomed(Exception):
     """A unit failed so that SQLite took the whole transaction back (an interrupted write): again, without it."""
 
-    def __init__(self, unit: Unit, answer: Conflict | Failed) -> None:
-        super().__init__(answer.error)
+    def __init__(self, unit: Unit, answer: Answer) -> None:
+        super().__init__()
         self.unit, self.answer = unit, answer
 
 
@@ -113,7 +113,7 @@ def _check(turn: Turn, unit: Unit) -> tuple[Answer | None, Sequence[int]]:
         fenced: list[Partition] = []
         c, tps, group = turn.c, turn.catalog.tps, unit.group
         for step in unit.steps:
-            row = c.execute(STEP_LOOK, (group, tps[step.partition.topic][step.partition.number])).fetchone()
+            row = row_of(c, STEP_LOOK, (group, tps[step.partition.topic][step.partition.number]))
             if row is None or row[0] != step.epoch or row[1] != step.at:
                 fenced.append(step.partition)
             elif row[2] != step.held_gen:
@@ -148,9 +148,9 @@ def _moved(turn: Turn, unit: Unit) -> list[Address]:
 def _version(turn: Turn, address: Address) -> int:
     table = turn.catalog.tables.get(address.space)
     if table is not None:
-        row = turn.c.execute(table.version, (address.key,)).fetchone()
+        row = row_of(turn.c, table.version, (address.key,))
         return int(row[0]) if row else 0
-    row = turn.c.execute(STREAM, address).fetchone()
+    row = row_of(turn.c, STREAM, address)
     return int(row[1]) if row else 0
 
 
@@ -162,8 +162,8 @@ def _again(turn: Turn, unit: Unit) -> Committed | None:
         return None
     places: dict[bytes, int] = {}
     for event in mine:
-        stream = turn.c.execute(STREAM, event.stream).fetchone()
-        row = turn.c.execute(STREAM_PLACE, (stream[0], event.version)).fetchone() if stream else None
+        stream = row_of(turn.c, STREAM, event.stream or ())
+        row = row_of(turn.c, STREAM_PLACE, (stream[0], event.version)) if stream else None
         if row is None or row[0] != event.id:
             return None
         places[event.id] = row[1]
@@ -172,12 +172,12 @@ def _again(turn: Turn, unit: Unit) -> Committed | None:
 
 
 def _seen(turn: Turn, once: Sequence[Once]) -> dict[bytes, bytes]:
-    found = ((o.id, turn.c.execute(ONCE, (o.scope, o.id)).fetchone()) for o in once)
+    found = ((o.id, row_of(turn.c, ONCE, (o.scope, o.id))) for o in once)
     return {name: row[0] for name, row in found if row is not None}
 
 
 def _timer(turn: Turn, group: str, name: str) -> tuple[int, int] | None:
-    row = turn.c.execute(TIMER_LOOK, (group, name)).fetchone()
+    row = row_of(turn.c, TIMER_LOOK, (group, name))
     return (row[0], row[1]) if row else None
 
 

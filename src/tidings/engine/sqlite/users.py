@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import apsw
 
 from tidings.engine.sqlite.guard import USERS, Guard
+from tidings.engine.sqlite.sql import rows_of
 from tidings.engine.sqlite.translate import translated
 from tidings.errors import Closed, Unavailable
 
@@ -34,7 +35,7 @@ class Users:
     async def query(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         def look(c: apsw.Connection) -> Sequence[Sequence[Any]]:
             with self._guards[c].up():
-                return c.execute(USERS + sql, dict(parameters)).fetchall()
+                return rows_of(c, USERS + sql, dict(parameters))
 
         return await self.run(look)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from tidings.engine.sqlite.core import Core
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, row_of
 from tidings.engine.unit import Memo, Partition
 from tidings.errors import Closed
 
@@ -30,7 +30,7 @@ class Waits:
     def _handled(self, places: Sequence[tuple[str, int, int]]) -> bool:
         """A partition that the group does not read does not count."""
         with self._core.reads.snapshot() as c:
-            rows = [c.execute(SQL["reached"], place).fetchone() for place in places]
+            rows = [row_of(c, SQL["reached"], place) for place in places]
         return all(row is None or row[0] for row in rows)
 
     async def memo(self, scope: str, id: bytes, within: float = 0.0) -> Memo | None:

@@ -32,7 +32,7 @@ from tidings.engine.sqlite.catalog import Catalog, read_catalog
 from tidings.engine.sqlite.fair import Turnstile
 from tidings.engine.sqlite.guard import Guard
 from tidings.engine.sqlite.inside import Runner
-from tidings.engine.sqlite.sql import SQL
+from tidings.engine.sqlite.sql import SQL, rows_of
 from tidings.engine.sqlite.translate import is_doubtful, is_files, translated
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.sqlite.units import Doomed, Spoiled, apply
@@ -106,7 +106,7 @@ class Writer:
             who = f"process {pid}" if pid else "another process"
             error = Unavailable(
                 f"{self._path}: {who} has kept the write lock for {PATIENCE:g} s; nothing was written",
-                hint=f"it may be stopped inside its commit: let it go on, or end it (kill -CONT or -KILL {pid or 'PID'})",
+                hint=f"it may be stopped inside its commit: `kill -CONT {pid or 'PID'}`, or end it",
             )
             self._settle([(future, error) for _, future in self._take()])
         if self._jobs:
@@ -199,7 +199,7 @@ class Writer:
         return outcomes
 
     def _turn(self, c: apsw.Connection) -> Turn:
-        pos, stamp, declared = c.execute(NUMBERS).fetchall()[0]
+        pos, stamp, declared = rows_of(c, NUMBERS)[0]
         if declared != self._catalog.declared:
             self._catalog = read_catalog(c)
         return Turn(c, self._catalog, self._clock.now(), pos, stamp)
