@@ -1,4 +1,4 @@
-"""The order and the three commands that change it. What a command returns is what has happened, and all that is kept."""
+"""The order and the three commands that change it. What a command returns is what has happened, all that is kept."""
 
 from decimal import Decimal
 from typing import Literal
