@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Generic, Never, Self, cast, overload
 
 from typing_extensions import TypeVar, get_original_bases
 
-from tidings.delivery.policy import Retry
 from tidings.domain.returns import read_returns
 from tidings.errors import DefinitionError, TidingsError
 from tidings.event.hints import bare, hints_of, parts, shown, where
@@ -108,12 +107,11 @@ class Step(Generic[S, D]):
         request: Callable[[S], Command[D, Any] | None],
         beside: Step[Any, Any] | None = None,
         timeout: timedelta | None = None,
-        retry: Retry | None = None,
         *,
         undoable: bool = True,
     ) -> None:
         self.name: str = cast("Any", request).__name__
-        self.request, self.beside, self.timeout, self.retry = request, beside, timeout, retry
+        self.request, self.beside, self.timeout = request, beside, timeout
         self.undoable = undoable
         self.undoing: Callable[[S], Command[Any, Never]] | None = None
         self.command: type[Command[Any, Any]] = Command
@@ -264,11 +262,10 @@ class StepMaker:
 
     beside: Step[Any, Any] | None
     timeout: timedelta | None
-    retry: Retry | None
     undoable: bool
 
     def __call__(self, request: Callable[[S], Command[D, Any] | None], /) -> Step[S, D]:
-        return Step(request, self.beside, self.timeout, self.retry, undoable=self.undoable)
+        return Step(request, self.beside, self.timeout, undoable=self.undoable)
 
 
 @overload
@@ -278,7 +275,6 @@ def step(
     *,
     beside: Step[Any, Any] | None = None,
     timeout: timedelta | None = None,
-    retry: Retry | None = None,
     undoable: bool = True,
 ) -> StepMaker: ...
 def step(
@@ -287,10 +283,9 @@ def step(
     *,
     beside: Step[Any, Any] | None = None,
     timeout: timedelta | None = None,
-    retry: Retry | None = None,
     undoable: bool = True,
 ) -> Step[S, D] | StepMaker:
     """A step waits for every step above it, unless it stands `beside` the one above: then both start together."""
     if request is None:
-        return StepMaker(beside, timeout, retry, undoable)
-    return Step(request, beside, timeout, retry, undoable=undoable)
+        return StepMaker(beside, timeout, undoable)
+    return Step(request, beside, timeout, undoable=undoable)
