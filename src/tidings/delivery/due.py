@@ -47,7 +47,7 @@ async def _timers(own: Ownership, intake: Intake, now: int, work: Work) -> None:
     for timer in timers:
         if timer.due <= now:
             held = Held(timer.partition, -1, timer.due, timer.key, timer.head, timer.data, 0, timer.attempt)
-            one = intake.again(len(work.arrivals), held, 0)
+            one = intake.again(len(work.arrivals), held, muted_below=held.offset)  # a timer is never muted
             if isinstance(one, Arrival):
                 one.held, one.timer = False, timer
                 work.arrivals.append(one)
