@@ -16,7 +16,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -29,7 +29,8 @@ from tidings.event.hints import bare, parts
 from tidings.event.partition import decimal_text, key_text, moment_text
 
 RowT = TypeVar("RowT", bound=Row)
-Convert = Callable[[Any], Any]
+Convert: TypeAlias = Callable[[Any], Any]
+Way: TypeAlias = tuple[str, Convert | None, Convert | None]  # the column's type, and how to write and read it
 _column = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,62}")
 _json = msgspec.json.Encoder()
 
@@ -130,17 +131,13 @@ def _column_of(row_type: type[Row], name: str, hint: Any, is_key: bool) -> Colum
         )
     members = [bare(part) for part in parts(bare(hint))]
     wanted = [member for member in members if member is not type(None)]
-    if is_key and len(wanted) < len(members):
-        raise DefinitionError(f"{row_type.__name__}.{name} may be None, but it is the primary key")
-    sql, write, read = _scalar(wanted[0]) if len(wanted) == 1 else _document(row_type, hint)
-    if sql == "json":
-        sql, write, read = _document(row_type, hint)
+    sql, write, read = (_scalar(wanted[0]) if len(wanted) == 1 else None) or _document(row_type, hint)
     if is_key and sql == "numeric":
         write = decimal_text  # equal keys have one text, by which the row is found
     return Column(name, sql, write, read)
 
 
-_scalars: dict[Any, tuple[str, Convert | None, Convert | None]] = {
+_scalars: dict[Any, Way] = {
     str: ("text", None, None),
     int: ("integer", None, None),
     float: ("real", None, float),
@@ -159,20 +156,22 @@ _scalars: dict[Any, tuple[str, Convert | None, Convert | None]] = {
 }
 
 
-def _scalar(kind: Any) -> tuple[str, Convert | None, Convert | None]:
-    if kind in _scalars:
-        return _scalars[kind]
-    if get_origin(kind) is Literal:
-        values = {type(value) for value in get_args(kind)}
-        return _scalars[values.pop()] if len(values) == 1 and values <= {str, int} else ("json", None, None)
+def _scalar(kind: Any) -> Way | None:
+    """None where the type needs a document."""
     if isinstance(kind, type) and issubclass(kind, Enum):
-        values = {type(member.value) for member in kind}
-        if len(values) == 1 and values <= {str, int}:
-            return _scalars[values.pop()][0], lambda member: member.value, kind
-    return "json", None, None
+        found = _scalars.get(_common({member.value for member in kind}))
+        return found and (found[0], lambda member: member.value, kind)
+    if get_origin(kind) is Literal:
+        return _scalars.get(_common(set(get_args(kind))))
+    return _scalars.get(kind) if isinstance(kind, type) else None
 
 
-def _document(row_type: type, hint: Any) -> tuple[str, Convert | None, Convert | None]:
+def _common(values: set[Any]) -> type | None:
+    """The type of all these values, where that is str or int."""
+    return next((kind for kind in (str, int) if all(type(value) is kind for value in values)), None)
+
+
+def _document(row_type: type, hint: Any) -> Way:
     try:
         decode = msgspec.json.Decoder(hint).decode
     except TypeError as wrong:
