@@ -1,8 +1,8 @@
 """Kills. Processes are forked from one that has everything imported, so that a kill costs milliseconds, not imports.
 
-    random   SIGKILL at a random moment
-    named    the process kills itself at the n-th time it reaches a named point (tidings.signals)
-    frozen   SIGSTOP at a named point for longer than the lease, then SIGCONT: a zombie that wakes up and commits
+random   SIGKILL at a random moment
+named    the process kills itself at the n-th time it reaches a named point (tidings.signals)
+frozen   SIGSTOP at a named point for longer than the lease, then SIGCONT: a zombie that wakes up and commits
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def fork(make: Callable[[], Coroutine[Any, Any, None]], arm: Callable[[], None] 
 
 class Nemesis:
     def __init__(self, folder: Path, seed: int, workers: int = 2) -> None:
-        self.folder, self.dice, self.record = folder, random.Random(seed), Record()  # noqa: S311
+        self.folder, self.dice, self.record = folder, random.Random(seed), Record()
         self.store = f"sqlite:///{folder}/proof.db"
         self.seed, self.born = seed, 0
         self.workers = [self._worker() for _ in range(workers)]

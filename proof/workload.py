@@ -1,4 +1,5 @@
-"""Transfers between accounts, told in order per account, with some that fail for a while and some that never succeed."""
+"""Transfers between accounts, told in order per account, with some that fail for a while and some that never
+succeed."""
 
 from __future__ import annotations
 

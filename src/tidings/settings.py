@@ -1,7 +1,7 @@
 """Settings: argument > environment (`TIDINGS_...`) > `tidings.toml` > default. Checked once, at the start.
 
-What is unset stays None until all sources are merged, so that a default never hides what another source says. An unknown
-name is an error, wherever it stands, with the nearest known one.
+What is unset stays None until all sources are merged, so that a default never hides what another source says. An
+unknown name is an error, wherever it stands, with the nearest known one.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ FOREIGN = "TIDINGS_TEST_"  # addresses of servers for tests
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every setting, with its default. Durations are seconds, sizes bytes.
 
-    `store`: where state and, unless `log` says otherwise, the log are kept; None: one SQLite file named after the system.
+    `store`: where state and, unless `log` says otherwise, the log are kept; None: one SQLite file named after the
+    system.
     `synchronous`: `full` survives power loss, `normal` may lose the last commits then, `off` is for tests.
     `lease`: after how long a frozen member's partitions are taken over; `beat`: how often a member says that it lives.
-    `fetch`, `fetch_bytes`: the size of a batch; `in_flight`, `threads`: handlers at once; `slow`: when an unfinished event is
-    held; `held`, `held_bytes`: held events of a partition before it stops; `drain`: how long a stop waits.
+    `fetch`, `fetch_bytes`: the size of a batch; `in_flight`, `threads`: handlers at once; `slow`: when an unfinished
+    event is held; `held`, `held_bytes`: held events of a partition before it stops; `drain`: how long a stop waits.
     """
 
     store: str | None = None

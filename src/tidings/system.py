@@ -1,7 +1,7 @@
 """A system: services put together, checked as a whole, and run.
 
-`System` is a description and holds nothing that runs. `connect()` gives a client alone, `running()` a client with workers
-in this process; `tidings run` starts workers as processes of their own.
+`System` is a description and holds nothing that runs. `connect()` gives a client alone, `running()` a client with
+workers in this process; `tidings run` starts workers as processes of their own.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class System:
         resources: Mapping[Any, object] | None = None,
         **settings: Any,
     ) -> AsyncGenerator[Client, None]:
-        """A client and the workers, here; drained on the way out. `only`: these services; `resources`: instead of made ones."""
+        """A client and the workers, here; drained on the way out. `only`: these services; `resources`: instead of made
+        ones."""
         merged = settings_module.load(settings)
         names = None if only is None else [s.name for s in self._mine(only)]
         async with open_runtime(self.program, merged) as runtime, work(runtime, merged, names, resources or {}):

@@ -26,9 +26,9 @@ BUGS = [
     Bug(
         "acknowledged before it is durable",
         "engine/sqlite/writer.py",
-        "            _flush(turn)\n            signals.reached(\"sqlite.written\")\n            c.execute(COMMIT)\n",
+        "            _flush(turn)\n            signals.reached(\"sqlite.written\")\n",
         "            _flush(turn)\n            self._loop.call_soon_threadsafe(self._settle, outcomes)\n"
-        "            time.sleep(0.02)\n            signals.reached(\"sqlite.written\")\n            c.execute(COMMIT)\n",
+        "            time.sleep(0.02)\n            signals.reached(\"sqlite.written\")\n",
     ),
     Bug(
         "progress is not in the commit of its effects",
@@ -67,7 +67,12 @@ BUGS = [
         "finish=[(a.partition, a.offset) for a, _ in decisions if a.held],",
         "finish=[],",
     ),
-    Bug("a claim keeps the epoch", "engine/sqlite/statements.sql", "set epoch = epoch + 1, owner = excluded.owner", "set owner = excluded.owner"),
+    Bug(
+        "a claim keeps the epoch",
+        "engine/sqlite/statements.sql",
+        "set epoch = epoch + 1, owner = excluded.owner",
+        "set owner = excluded.owner",
+    ),
     Bug(
         "a call has no id of its own",
         "domain/answers.py",

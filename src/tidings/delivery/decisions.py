@@ -1,7 +1,7 @@
 """What a turn has decided so far: which decision stands for which arrival, and what must fall with it.
 
-An event that is decided again takes back all it wrote, so every event that built on that is decided again too: a closure.
-And an event that fails holds back the later events of its key, also those that were decided before it failed.
+An event that is decided again takes back all it wrote, so every event that built on that is decided again too: a
+closure. And an event that fails holds back the later events of its key, also those that were decided before it failed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Decisions:
         return True
 
     def overtaken(self) -> set[Address]:
-        """Events that were decided before an earlier one of their key failed go behind it: the states they had written."""
+        """Events that were decided before an earlier one of their key failed go behind it: the states they had
+        written."""
         late = {a.number for a in self.work.arrivals if a.number in self.applied and self.behind(a)}
         held = {n: self.failed[n] for n in late}
         moved = self.remove(late)

@@ -1,8 +1,9 @@
 """What is due: held events whose time has come, timers, and the careful way with a batch that kills its process.
 
 A partition that was claimed again and again without any progress is *suspect*: something in its next batch may take the
-process with it. Its batches are set aside into the held table, so that progress passes, and its held events run one at a
-time, each attempt counted before it is made. The one that kills is parked after ten deaths; the others are done by then.
+process with it. Its batches are set aside into the held table, so that progress passes, and its held events run one at
+a time, each attempt counted before it is made. The one that kills is parked after ten deaths; the others are done by
+then.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What an exception means for the event that met it.
 
-A refusal (`Rejected`) is an answer. `Temporary`, and the errors that the retry policy lists, are tried again while later
-events of the same key wait behind; when attempts or the deadline are used up, and for every other error, the event is
-parked with the later ones of its key (or its partition paused, if the policy says so). Nothing is ever skipped.
+A refusal (`Rejected`) is an answer. `Temporary`, and the errors that the retry policy lists, are tried again while
+later events of the same key wait behind; when attempts or the deadline are used up, and for every other error, the
+event is parked with the later ones of its key (or its partition paused, if the policy says so). Nothing is ever
+skipped.
 """
 
 from __future__ import annotations

@@ -107,7 +107,8 @@ class Intake:
         )  # fmt: skip
 
     def again(self, number: int, held: Held, muted_below: int) -> Arrival | Held:
-        """An arrival from the held table, decoded with the code of now (upcasters included); or the reason it cannot be."""
+        """An arrival from the held table, decoded with the code of now (upcasters included); or the reason it cannot
+        be."""
         try:
             head = unpack(held.head)
             route = self.routes[head.name]

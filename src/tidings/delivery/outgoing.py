@@ -18,7 +18,8 @@ from tidings.event.partition import partition_of
 
 
 class Way(Struct, frozen=True):
-    """How messages of one type travel. `topic` None: private to their stream. `kind`: 0 event, 1 command, 2 internal."""
+    """How messages of one type travel. `topic` None: private to their stream. `kind`: 0 event, 1 command, 2
+    internal."""
 
     name: str
     version: int

@@ -113,7 +113,8 @@ class Ownership:
     # ---- the end of a claim ----
 
     async def let_go(self, parts: Sequence[Partition]) -> None:
-        """Stop working on these and give them back. What still runs gets a moment, then it is left to the next owner."""
+        """Stop working on these and give them back. What still runs gets a moment, then it is left to the next
+        owner."""
         self.reader.stop(parts)
         tasks = [t for (p, _), t in self.running.items() if p in parts]
         if tasks:

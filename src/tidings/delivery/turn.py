@@ -167,7 +167,7 @@ class Turn:
         while True:
             try:
                 decision = await cast("Awaitable[Decision]", arrival.runner.run(arrival, Look(self.session)))
-            except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001
+            except (Exception, SystemExit, asyncio.CancelledError) as error:
                 if _cancelled_from_outside(error):
                     raise
                 if arrival.number in self.detached:

@@ -150,7 +150,7 @@ class Worker:
             self._cleaning = True
             try:
                 while await self.engine.log.sweep(SWEEP_STEP) or await self.engine.store.purge(SWEEP_STEP):
-                    await asyncio.sleep(0)
+                    log.debug("retention took a step")
             except Closed:
                 return
             except Exception:

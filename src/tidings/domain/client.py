@@ -41,7 +41,8 @@ class Receipt(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One event as it lies in its stream. `version` counts from 1, `caused_by` is the id of the message that caused it."""
+    """One event as it lies in its stream. `version` counts from 1, `caused_by` is the id of the message that caused
+    it."""
 
     event: Event
     id: str
@@ -64,7 +65,8 @@ class Client:
     async def publish(self, *events: Event, traceparent: str = "") -> Receipt[None]:
         """Tell; returns when the events are durable. All of them are kept, or none.
 
-        Raises Unavailable where the answer was lost: then they may have been kept, and publishing again may double them.
+        Raises Unavailable where the answer was lost: then they may have been kept, and publishing again may double
+        them.
         """
         for unknown in {type(e) for e in events} - self._runtime.ways.keys():
             await self._runtime.learn(unknown)
@@ -192,8 +194,8 @@ class Client:
         return found
 
     async def wait_idle(self, within: timedelta = seconds(30)) -> None:
-        """Until every group that runs here (or anywhere, if none does) has handled what is in the log, and no retry, due
-        timer or saga of theirs is open. Raises Stale, naming what is still open."""
+        """Until every group that runs here (or anywhere, if none does) has handled what is in the log, and no retry,
+        due timer or saga of theirs is open. Raises Stale, naming what is still open."""
         await wait_idle(self._runtime, within.total_seconds())
 
 

@@ -42,7 +42,8 @@ async def what_is_open(runtime: Runtime) -> list[str]:
 
 
 async def what_is_due(runtime: Runtime) -> list[str]:
-    """The same without what waits for its time or for somebody's answer: empty where nothing happens before time passes."""
+    """The same without what waits for its time or for somebody's answer: empty where nothing happens before time
+    passes."""
     if runtime.busy():
         return ["a batch is being handled"]
     rows = await progress(runtime)

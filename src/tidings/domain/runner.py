@@ -91,7 +91,7 @@ class HandlerRunner:
             if make is None:
                 raise Missing(
                     f"{self.handler.name} needs {param.type.__name__} {address.key!r}, which is not there",
-                    hint=f"annotate it `{param.type.__name__} | None` if it may be missing, or give every field a default",
+                    hint=f"annotate it `{param.type.__name__} | None` if it may be missing, or give it defaults",
                 )
             row = make(param.find(arrival.message))
             look.put(address, row)

@@ -1,7 +1,7 @@
 """A program on an engine: everything that a client or a worker of one process needs, put together once.
 
-The program (services, handlers, types) is a description and knows no engine; an engine knows only bytes. Here they meet:
-codecs for the types, ways for the messages, kinds for the states, a subscription for each group.
+The program (services, handlers, types) is a description and knows no engine; an engine knows only bytes. Here they
+meet: codecs for the types, ways for the messages, kinds for the states, a subscription for each group.
 """
 
 from __future__ import annotations

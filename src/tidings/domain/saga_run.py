@@ -1,8 +1,8 @@
 """A saga as a group hears it: which instance an event belongs to, what the user's methods make of it, what is written.
 
-An instance is a row of `saga_instances`, found by the key of the event that began it. A command that a saga sends carries a
-token (saga, key, step, attempt); the outcomes inherit it, so an answer finds its instance and its step whatever its own
-key is. An outcome without a token (a foreign participant) is matched by its key.
+An instance is a row of `saga_instances`, found by the key of the event that began it. A command that a saga sends
+carries a token (saga, key, step, attempt); the outcomes inherit it, so an answer finds its instance and its step
+whatever its own key is. An outcome without a token (a foreign participant) is matched by its key.
 """
 
 from __future__ import annotations

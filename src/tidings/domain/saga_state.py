@@ -136,11 +136,7 @@ class Flow:
             mine = [state.steps[name] for name in stage]
             if all(s.phase in ("done", "skipped") for s in mine):
                 continue
-            do: list[Do] = []
-            for name in stage:
-                if state.steps[name].phase == "idle":
-                    do.append(self._ask(state, name))
-            return do
+            return [self._ask(state, name) for name in stage if state.steps[name].phase == "idle"]
         state.status = "completed"
         return [Finish(True)]
 
