@@ -71,10 +71,9 @@ format: $(VENV)/.test  ## Let ruff write the format
 	@$(PY) -m ruff format .
 
 .PHONY: types
-types: $(VENV)/.test  ## mypy --strict, and pyright on what users write and see
+types: $(VENV)/.test  ## mypy --strict, and pyright's strict mode on what users write
 	@$(PY) -m mypy $(CODE)
 	@$(PY) -m pyright --pythonpath $(PY)
-	@PATH="$(abspath $(VENV))/bin:$$PATH" $(PY) -m pyright --verifytypes tidings --ignoreexternal
 
 .PHONY: imports
 imports: $(VENV)/.test  ## The floors: imports go down only
