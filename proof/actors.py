@@ -10,8 +10,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from proof.workload import POISON, Add, Noise, Transfer, system
-from tidings import Client, seconds
+from proof.workload import POISON, Add, Added, Noise, Transfer, system
+from tidings import Client, Receipt, seconds
 from tidings.settings import load
 from tidings.system import open_runtime, work
 
@@ -82,13 +82,15 @@ async def _call(client: Client, history: History, call: str, dice: random.Random
     history.write("invoke-call", [call])
     command = Add(counter=f"c{dice.randrange(5)}", call=call)
     try:
-        asked = asyncio.create_task(client.call(command, id=call, within=seconds(5)))
-        again = await client.call(command, id=call, within=seconds(5))
-        first = await asked
+        first, again = await asyncio.gather(_ask(client, command), _ask(client, command))
     except Exception as error:  # noqa: BLE001 -- no worker lives right now: the outcome is unknown, not wrong
         history.write(f"info-call {type(error).__name__}", [call])
         return
     history.write("ok-call" if first.outcome == again.outcome else "differ-call", [call])
+
+
+async def _ask(client: Client, command: Add) -> Receipt[Added]:
+    return await client.call(command, id=command.call, within=seconds(5))
 
 
 async def finish(store: str, within: float) -> None:
