@@ -3,7 +3,7 @@
     jump      time is another at once; whoever slept until then wakes up
     advance   everything comes to rest; then jumps from one thing that is due to the next, with a rest after each
 
-Who sleeps by this clock and was woken does not run at once: until it does, the clock is `waking`, and nothing is at rest.
+Who sleeps by this clock and was woken does not run at once: until it does, the clock is `waking`, and there is no rest.
 """
 
 from __future__ import annotations
