@@ -83,7 +83,7 @@ class Catalog:
     declared: int
     topics: dict[str, Topic] = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
-    tps: dict[str, list[int]] = field(default_factory=dict)
+    tps: dict[str, dict[int, int]] = field(default_factory=dict)
     parts: dict[int, Partition] = field(default_factory=dict)
     born: dict[int, int] = field(default_factory=dict)
     tables: dict[str, RowTable] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Catalog:
 
     def tp(self, partition: Partition) -> int:
         tps = self.tps[self.topic(partition.topic).name]
-        if not 0 <= partition.number < len(tps):
+        if partition.number not in tps:
             raise Refused(f"topic {partition.topic!r} has no partition {partition.number}", hint=f"it has {len(tps)}")
         return tps[partition.number]
 
@@ -112,7 +112,7 @@ def read_catalog(c: apsw.Connection) -> Catalog:
         catalog.topics[name] = Topic(name, partitions, keep, keep_bytes, bool(compact), bool(hold))
         catalog.identities[name] = identity
     for tp, topic, number, born in c.execute(SQL["parts"]):
-        catalog.tps.setdefault(topic, []).append(tp)
+        catalog.tps.setdefault(topic, {})[number] = tp
         catalog.parts[tp] = Partition(topic, number)
         catalog.born[tp] = born
     for name, columns in c.execute(SQL["tables"]):

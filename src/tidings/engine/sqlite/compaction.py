@@ -38,7 +38,7 @@ class Replacing:
 
 def look(c: apsw.Connection, catalog: Catalog, topic: Topic, found: Replacing, limit: int, end: int) -> None:
     """Records that came since the last look: each replaces the one before of its key."""
-    tps = catalog.tps[topic.name]
+    tps = list(catalog.tps[topic.name].values())
     begin = int(value_of(c, SQL["swept"], (topic.name,)))
     if topic.hold_for_groups:
         end = min([end, *(slowest(c, tp) for tp in tps)])

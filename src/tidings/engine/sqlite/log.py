@@ -89,7 +89,7 @@ class SqliteLog:
         return [
             Extent(Partition(name, number), found[tp].first, end, found[tp].bytes, catalog.identities[name])
             for name in names
-            for number, tp in enumerate(catalog.tps[name])
+            for number, tp in catalog.tps[name].items()
         ]
 
     async def at(self, topic: str, time: int) -> Mapping[Partition, int]:

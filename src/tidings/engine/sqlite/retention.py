@@ -59,7 +59,7 @@ class Look:
 
     def __init__(self, c: apsw.Connection, catalog: Catalog, topic: Topic, places: Mapping[int, Place]) -> None:
         self._c, self._topic = c, topic
-        self._left = set(catalog.tps[topic.name])
+        self._left = set(catalog.tps[topic.name].values())
         cap = topic.keep_bytes
         self._over = {tp: max(0, places[tp].bytes - cap) if cap is not None else 0 for tp in self._left}
         self._held = {tp: slowest(c, tp) if topic.hold_for_groups else FOREVER for tp in self._left}
@@ -113,7 +113,9 @@ def retain(turn: Turn, catalog: Catalog, going: Going) -> list[Row]:
         _truncate(turn, tp, first)
         turn.c.execute(SQL["part_first"], (tp, first))
     for name, swept in going.swept.items():
-        turn.c.execute(SQL["swept_set"], (name, min([swept, *(stays[tp] for tp in catalog.tps[name] if tp in stays)])))
+        turn.c.execute(
+            SQL["swept_set"], (name, min([swept, *(stays[tp] for tp in catalog.tps[name].values() if tp in stays)]))
+        )
     return rows
 
 

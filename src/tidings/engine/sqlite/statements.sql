@@ -76,7 +76,7 @@ select name from sqlite_schema where type = 'table' and name not like 'tidings!_
 -- ---- log ----
 
 -- name: log_put
-insert into tidings_log values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+insert into tidings_log values (?, ?, ?, ?, ?, ?, ?)
 
 -- name: scan
 select pos, tp, key, time, head, data, crc from tidings_log where pos between ?1 and ?2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from tidings.engine.sqlite.core import Core
@@ -19,10 +18,11 @@ class SqliteStore(Groups, Operators, People, Purge, States, Waits):
     def __init__(self, core: Core) -> None:
         for part in (Groups, Operators, People, Purge, States, Waits):
             part.__init__(self, core)
+        self._put = core.writer.put
 
     async def now(self) -> int:
         return self._core.clock.now()
 
     async def commit(self, units: Sequence[Unit]) -> Sequence[Answer]:
-        answers: asyncio.Future[Sequence[Answer]] = self._core.writer.put(units)
-        return await answers
+        answers: Sequence[Answer] = await self._put(units)
+        return answers

@@ -34,6 +34,7 @@ from tidings.engine.unit import (
 from tidings.errors import TidingsError
 
 STEP_LOOK, STREAM, STREAM_PLACE = SQL["step_look"], SQL["stream"], SQL["stream_place"]
+PLAIN = Committed()
 ONCE, TIMER_LOOK = SQL["once"], SQL["timer_look"]
 
 
@@ -61,12 +62,22 @@ def apply(turn: Turn, unit: Unit, runner: Runner, *, careful: bool = False) -> A
     if careful or unit.inside:
         return _apart(turn, unit, runner, careful=careful)
     try:
+        if _is_plain(unit) and effects.append(turn, unit.events):
+            return PLAIN
         refusal, began = _check(turn, unit)
         return refusal or _write(turn, unit, unit.events, began)
     except Exception as error:
         if is_files(error):
             raise
         raise Spoiled from error
+
+
+def _is_plain(u: Unit) -> bool:
+    """Nothing but events, and no receipt."""
+    return not (
+        u.steps or u.receipt or u.expect or u.once or u.writes or u.notes or u.tally
+        or u.fired or u.hold or u.finish or u.timers or u.cancel
+    )  # fmt: skip
 
 
 def _apart(turn: Turn, unit: Unit, runner: Runner, *, careful: bool) -> Answer:

@@ -48,7 +48,7 @@ class Watch:
     def _read(self) -> None:
         assert self._inotify is not None
         masks = dict[int, int]()
-        for watch, mask in _events(os.read(self._inotify, 65536)):
+        for watch, mask in _events(os.read(self._inotify, 4096)):
             masks[watch] = masks.get(watch, 0) | mask
         if 1 in masks:
             self._on_commit()

@@ -114,11 +114,13 @@ class Writer:
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         for future, outcome in outcomes:
-            if not future.done():
+            try:
                 if isinstance(outcome, BaseException):
                     future.set_exception(outcome)
                 else:
                     future.set_result(outcome)
+            except asyncio.InvalidStateError:  # cancelled: nobody waits any more
+                pass
         self._wake()
 
     async def close(self, within: float) -> None:
@@ -136,18 +138,24 @@ class Writer:
 
     def _write(self) -> None:
         while self._await_jobs():
-            self._since = time.monotonic()
-            with self._turnstile:
-                self._since = None
-                jobs = self._take()
-                outcomes = self._transact(jobs) if jobs else []
-            if outcomes:
+            if outcomes := self._write_some():
                 self._signal()
                 self._loop.call_soon_threadsafe(self._settle, outcomes)
             self._checkpoint()
         self._runner.close()
         self._drop_handle()
         self._turnstile.close()
+
+    def _write_some(self) -> list[Outcome]:
+        self._since = time.monotonic()
+        try:
+            with self._turnstile:
+                self._since = None
+                jobs = self._take()
+                return self._transact(jobs) if jobs else []
+        except OSError as error:  # the system has no locks left
+            words = f"{self._path}: the file's lock cannot be taken ({error}); nothing was written"
+            return [(future, Unavailable(words)) for _, future in self._take()]
 
     def _await_jobs(self) -> bool:
         """False when there are none and there will be none."""
