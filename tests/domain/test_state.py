@@ -96,6 +96,11 @@ def table_name() -> None:
         id: Key[str]
 
 
+def table_of_a_number() -> None:
+    class Basket(Row, table=3):
+        id: Key[str]
+
+
 def table_of_ours() -> None:
     class Basket(Row, table="tidings_log"):
         id: Key[str]
@@ -119,6 +124,7 @@ wrong: list[tuple[Callable[[], None], str]] = [
     (row_with_two_keys, "Basket needs one key, not id and other"),
     (row_with_a_key_of_floats, "Basket.weight cannot be a key: it is float"),
     (table_name, "Basket cannot be called 'my baskets'"),
+    (table_of_a_number, "Basket cannot be called 3"),
     (table_of_ours, "Basket cannot be called 'tidings_log'"),
     (frozen_row, "Basket: frozen=True is not possible"),
 ]

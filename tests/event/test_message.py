@@ -257,6 +257,11 @@ def unknown_word() -> None:
         pass
 
 
+def topic_as_text() -> None:
+    class Shipped(Event, topic="orders"):
+        order_id: Key[str]
+
+
 def no_type() -> None:
     class Shipped(OrderEvent):
         at: msgspec.nothing  # type: ignore[name-defined]
@@ -307,6 +312,7 @@ def no_message() -> None:
         (unnamed, "message name 'order shipped' is not allowed"),
         (taken_name, "message name 'tidings.Tick' is not allowed"),
         (unknown_word, "Shipped: "),
+        (topic_as_text, "Shipped: topic='orders' is no topic"),
         (no_type, "at: msgspec.nothing"),
         (command_with_topic, "Ship is a command and has topic 'orders'"),
         (command_that_promises_a_number, "Ship promises int, which is no event"),

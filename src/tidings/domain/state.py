@@ -108,7 +108,7 @@ class Row(State):
 
 
 def _named(cls: type, name: str, allowed: re.Pattern[str]) -> str:
-    if not allowed.fullmatch(name) or name.lower().startswith(("tidings_", "sqlite_", "pg_", "saga_instances")):
+    if not allowed.fullmatch(str(name)) or name.lower().startswith(("tidings_", "sqlite_", "pg_", "saga_instances")):
         raise DefinitionError(
             f"{cls.__name__} cannot be called {name!r}",
             hint="a letter, then letters, digits and '_'; tidings_, sqlite_, pg_ and saga_instances are taken",

@@ -119,6 +119,9 @@ class MessageMeta(msgspec.StructMeta):
         resolve(annotations, namespace["__module__"], {clsname: cls})
         check_upcasts(clsname, version, upcasts or {})
         inherited = [base.__info__ for base in bases if hasattr(base, "__info__")]
+        given: Any = topic
+        if given is not None and not isinstance(given, Topic):
+            raise DefinitionError(f"{clsname}: topic={given!r} is no topic", hint=f"topic=Topic({given!r})")
         unordered = unordered or any(info.unordered for info in inherited)
         topic = topic or next((info.topic for info in inherited if info.topic), None)
         if topic is not None and cls.__asks__:
@@ -162,7 +165,7 @@ def _the_key(clsname: str, keys: list[str], topic: Topic | None, unordered: bool
 
 
 def _checked(name: str) -> str:
-    if not _name.fullmatch(name) or name.startswith("tidings."):
+    if not _name.fullmatch(str(name)) or name.startswith("tidings."):
         raise DefinitionError(
             f"message name {name!r} is not allowed",
             hint="a letter, then letters, digits, '.', '_', '-', 200 at most; tidings. is taken",
