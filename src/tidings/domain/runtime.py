@@ -81,6 +81,13 @@ class Runtime:
         columns = ", ".join(f'"{name}"' for name, _ in table.columns)
         return f'select {columns} from "{table.name}" '  # noqa: S608 -- names of declared tables, checked when declared
 
+    @staticmethod
+    def select_all(table: str) -> str:
+        """All of a table that a projection's own script made; its name comes from the store."""
+        if '"' in table:
+            raise Refused(f"a table called {table!r} cannot be read", hint="use letters, digits and underscores")
+        return f'select * from "{table}"'  # noqa: S608 -- quoted, and checked above
+
     async def learn(self, message: type[Message]) -> None:
         """A type that no service of this program hears: whoever publishes it need not know who will."""
         info = info_of(message)

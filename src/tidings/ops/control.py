@@ -1,0 +1,175 @@
+"""What an operator does to a group: pause, resume, reset, remove. Each deed is audited by the store.
+
+A reset never happens by halves: progress, held events, timers, duplicate marks and the tables of a projection change in
+one commit, and every member of the group is fenced by it and claims again. A projection resets only to its start, with
+its tables emptied. Any other group tells, asks and writes again what it hears again, so whoever resets it must say
+whether those effects happen (`again`) or not (`muted`: only rows are kept, nothing is told).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from tidings.domain.answers import answers_topic
+from tidings.domain.program import Group, Program
+from tidings.domain.runtime import Runtime
+from tidings.engine.port import Engine, Progress
+from tidings.engine.unit import Partition
+from tidings.errors import Refused, did_you_mean
+from tidings.ops.groups import OPERATOR, TRUNCATED, groups, unknown_group
+from tidings.ops.places import Place, offsets
+
+ResetEffects: TypeAlias = Literal["muted", "again"]
+
+
+async def pause(engine: Engine, group: str, reason: str = "") -> list[Partition]:
+    """Stop the group where it stands, on every partition that is not paused already; gives those it paused."""
+    rows = await _rows(engine, group)
+    mine = [r.partition for r in rows if not r.paused]
+    if mine:
+        await engine.store.set_paused(group, mine, OPERATOR + (reason or "paused"))
+    return mine
+
+
+async def resume(engine: Engine, group: str, *, accept_loss: bool = False) -> list[Partition]:
+    """Let it go on; gives the partitions that were paused.
+
+    Where retention took events it had not handled, that is only done with `accept_loss`: it then goes on with the first
+    one that is left. Raises Refused otherwise.
+    """
+    rows = [r for r in await _rows(engine, group) if r.paused]
+    lost = [r for r in rows if str(r.paused).startswith(TRUNCATED)]
+    if lost and not accept_loss:
+        raise Refused(
+            f"group {group!r} lost events to retention: {', '.join(f'{_name(r.partition)} {r.paused}' for r in lost)}",
+            hint=f"`tidings resume {group} --accept-loss` goes on with the first ones that are left",
+        )
+    if lost:
+        await _skip_lost(engine, group, lost)
+    rest = [r.partition for r in rows if r not in lost]
+    if rest:
+        await engine.store.set_paused(group, rest, None)
+    return [r.partition for r in rows]
+
+
+async def _skip_lost(engine: Engine, group: str, lost: Sequence[Progress]) -> None:
+    topics = sorted({r.partition.topic for r in lost})
+    first = {e.partition: e.first for e in await engine.log.extents(topics)}
+    await engine.store.move(group, {r.partition: max(r.next, first[r.partition]) for r in lost})
+
+
+async def remove(engine: Engine, group: str) -> int:
+    """End the registration of a group: progress, held events, timers, counters. How many partitions it had.
+
+    Raises Refused while a member of it lives, which would only begin it anew.
+    """
+    rows = await _rows(engine, group)
+    state = (await groups(engine, group))[0]
+    living = [m.name for m in state.members if m.alive]
+    if living:
+        raise Refused(f"group {group!r} is running: {', '.join(living)}", hint="stop its workers first")
+    await engine.store.remove(group)
+    return len(rows)
+
+
+# ---- reset ---------------------------------------------------------------------------------------------------------
+
+
+class Moved(Struct, frozen=True):
+    """One partition: from which offset to which, and how many events lie after each."""
+
+    topic: str
+    partition: int
+    at: int
+    to: int
+    lag: int
+    lag_after: int
+
+
+class Reset(Struct, frozen=True):
+    """What a reset does. `again`: events that will be handled again (below 0: skipped). `cleared`: tables emptied."""
+
+    group: str
+    projection: bool
+    muted: bool
+    cleared: Sequence[str]
+    again: int
+    held: int
+    partitions: Sequence[Moved]
+    done: bool
+
+
+async def reset(
+    runtime: Runtime, group: str, place: Place, effects: ResetEffects | None = None, *, dry_run: bool = False
+) -> Reset:
+    """Move a group of this program to a place in the log. With `dry_run` nothing changes.
+
+    Raises Refused for a group that the program has not, a projection that shall go anywhere but to the start, and a
+    step back of any other group without `effects`.
+    """
+    mine = _group(runtime.program, group)
+    engine = runtime.engine
+    to = await offsets(engine, topics_of(mine), place)
+    rows = {r.partition: r for r in await engine.store.progress(group)}
+    moved = await _moves(engine, to, rows)
+    if mine.projection is not None and place != "start":
+        raise Refused(
+            f"{group!r} is a projection: it resets only to its start, with its tables emptied",
+            hint="--to start; a fold that begins in the middle gives rows that no rebuild would give",
+        )
+    back = any(m.to < m.at for m in moved)
+    if mine.projection is None and back and effects is None:
+        raise Refused(
+            f"{group!r} would hear {sum(m.lag_after - m.lag for m in moved)} events again: "
+            "shall their effects happen again?",
+            hint="--effects again: everything is told and asked once more; --effects muted: only rows are written",
+        )
+    cleared = await _tables(runtime, mine)
+    muted = mine.projection is None and effects == "muted"
+    if not dry_run:
+        await engine.store.move(group, to, cleared, muted=muted)
+    again = sum(m.lag_after - m.lag for m in moved)
+    held = sum(r.held for r in rows.values())
+    return Reset(group, mine.projection is not None, muted, cleared, again, held, moved, not dry_run)
+
+
+def topics_of(group: Group) -> list[str]:
+    """Every topic that the group reads, the one with refusals for its sagas too."""
+    return [*group.topics, *[answers_topic(group.service.name)] * bool(group.sagas)]
+
+
+def _group(program: Program, name: str) -> Group:
+    found = {g.name: g for g in program.groups}
+    if name not in found:
+        raise Refused(f"{program.name!r} has no group {name!r}", hint=did_you_mean(name, found))
+    return found[name]
+
+
+async def _moves(engine: Engine, to: Mapping[Partition, int], rows: Mapping[Partition, Progress]) -> list[Moved]:
+    first = {e.partition: e.first for e in await engine.log.extents(sorted({p.topic for p in to}))}
+    at = {p: rows[p].next if p in rows else first[p] for p in to}
+    before, after = await engine.log.lag(at), await engine.log.lag(to)
+    return [Moved(*p, at[p], to[p], before[p], after[p]) for p in sorted(to)]
+
+
+async def _tables(runtime: Runtime, group: Group) -> list[str]:
+    if group.projection is None:
+        return []
+    names = [runtime.program.tables[row].name for row in group.projection.rows]
+    if group.projection.ddl is not None:
+        names += await runtime.engine.store.script(group.name, group.projection.ddl)
+    return names
+
+
+async def _rows(engine: Engine, group: str) -> Sequence[Progress]:
+    rows = await engine.store.progress(group)
+    if not rows:
+        raise unknown_group(group, sorted({p.group for p in await engine.store.progress()}))
+    return rows
+
+
+def _name(part: Partition) -> str:
+    return f"{part.topic}/{part.number}"
