@@ -1,0 +1,63 @@
+"""A worker of the example shop, as a process of its own, and what the system says of it (Linux: /proc)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import ours
+from benchmarks.harness import ROOT
+from shop.catalogue import Catalogue
+from shop.entry import Entry, read_lines
+from shop.system import shop
+from tidings import minutes
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`tidings run shop:shop`, all services in one process, on a file in this folder; stopped at the end."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples")]),
+        "TIDINGS_STORE": ours.store(folder),
+        "SHOP_OUTSIDE": str(folder / "outside"),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tidings.cli", "run", "shop:shop"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "worker.log").open("wb"),
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+async def open_shop(folder: Path, orders: int = 0) -> None:
+    """The first stock is received, so the worker is there; then these orders are placed, and all of them have ended."""
+    async with shop.connect(store=ours.store(folder)) as client:
+        entry = Entry(client, Catalogue.read())
+        await entry.open_shop()
+        await entry.take_all(read_lines()[:orders])
+        await client.wait_idle(minutes(2))
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mib(pid: int) -> float:
+    """The most memory that a process ever had resident."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise ProcessLookupError(pid)
