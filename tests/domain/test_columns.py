@@ -230,6 +230,15 @@ def test_json_that_is_not_as_declared_is_poison() -> None:
         from_values(Ordered, ["a", '[{"product_id": 1, "price": "1"}]'])
 
 
+def test_a_row_of_plain_values_goes_as_it_stands() -> None:
+    class Plain(Row):
+        id: Key[str]
+        count: int
+
+    assert to_values(Plain(id="a", count=1)) == ("a", 1)
+    assert from_values(Plain, ["a", 1]) == Plain(id="a", count=1)
+
+
 def test_a_field_may_be_called_as_its_type() -> None:
     class Sold(Row):
         date: Key[date]

@@ -272,6 +272,32 @@ def test_messages_are_known_by_their_names() -> None:
     }
 
 
+def test_a_service_may_keep_rows_beside_its_projections() -> None:
+    service = Service("x")
+    service.projection(Overview)
+
+    @service.on
+    def hear(event: Placed) -> Shelf: ...  # type: ignore[empty-body]
+
+    assert set(Program("p", [service]).tables) == {Overview, Shelf}
+
+
+def test_an_event_without_a_key_is_known_too() -> None:
+    class Counted(Event, topic=Topic("counts"), unordered=True):
+        photos: int
+
+    service = Service("x")
+
+    @service.on
+    def hear(event: Counted) -> None: ...
+
+    assert Program("p", [service]).registry["Counted"] is Counted
+
+
+def test_services_and_projections_show_their_names() -> None:
+    assert (repr(trade.ordering), repr(trade.overview)) == ("Service('ordering')", "Projection('analytics.overview')")
+
+
 def test_names_that_kafka_confuses_are_warned_of() -> None:
     class Dotted(Event, topic=Topic("a.b")):
         id: Key[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -146,6 +147,18 @@ def resource_made_twice() -> None:
     Program("p", [*services, other])
 
 
+def resource_of_one_service_asked_for_by_another() -> None:
+    asking, making = Service("asking"), Service("making")
+
+    @asking.on
+    def hear(event: Placed, gateway: Gateway, number: Decimal) -> None: ...
+
+    @making.resource
+    def bank() -> Gateway: ...  # type: ignore[empty-body]
+
+    Program("p", [asking, making])
+
+
 def two_messages_of_a_name() -> None:
     class Other(Event, topic=Topic("others"), name="Placed"):
         id: Key[str]
@@ -251,6 +264,7 @@ def two_sagas_of_a_name() -> None:
         (two_folds_of_one_row, "Shelf is folded by 'x.shelves' and 'x.again'"),
         (projected_row_written_by_its_service, "writes Overview, which 'x.overview' folds"),
         (no_resource, "needs Gateway, which nothing makes"),
+        (resource_of_one_service_asked_for_by_another, "needs Decimal, which nothing makes"),
         (resource_made_twice, "Gateway is made twice"),
         (two_messages_of_a_name, "two messages are called 'Placed'"),
         (topic_declared_twice, "topic 'order-events' is declared in two ways"),

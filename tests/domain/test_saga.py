@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.domain import trade
 from tests.domain.trade import (
     Cancel,
     Charge,
@@ -73,6 +74,12 @@ def test_a_step_is_read_by_what_became_of_it() -> None:
 def test_a_step_that_is_not_done_has_no_outcome() -> None:
     with pytest.raises(TidingsError, match="step 'pay' is not done, so it has no outcome"):
         Buy(start).refund()
+
+
+def test_a_saga_need_not_say_anything_at_its_end() -> None:
+    assert Buy(start).completed() is None
+    assert trade.Checkout(start).failed() == Cancel(order_id="o", reason="")
+    assert Saga.failed(Buy(start)) is None
 
 
 def test_a_saga_may_start_on_one_of_several_events() -> None:

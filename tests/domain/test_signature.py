@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, TypeAlias
+
+from typing_extensions import TypeAliasType
 
 from tests.domain import trade
 from tests.domain.trade import (
@@ -91,8 +93,9 @@ def test_parameters_are_found_by_their_types() -> None:
 
 def test_effects_are_found_wherever_they_stand() -> None:
     Many: TypeAlias = tuple[Overview, Delete[Shelf]] | list[Annotated[Charge, "x"]]
+    Others: TypeAlias = Generator[Later[Forget], None, None]
 
-    def hear(event: Placed) -> Iterator[Many | Later[Forget] | Cancel[Charge] | None]: ...  # type: ignore[empty-body]
+    def hear(event: Placed) -> Iterator[Many | Cancel[Charge] | None] | Others: ...  # type: ignore[empty-body]
 
     handler = read(hear)
     assert handler.emits == (Overview, Charge, Forget)
@@ -100,6 +103,15 @@ def test_effects_are_found_wherever_they_stand() -> None:
     assert handler.cancels == (Charge,)
     assert handler.tells == (Charge, Forget)
     assert handler.writes == (Overview, Shelf)
+
+
+Ended = TypeAliasType("Ended", Confirmed | Cancelled)
+
+
+def test_an_alias_is_what_it_stands_for() -> None:
+    def hear(event: Ended) -> None: ...
+
+    assert read(hear).hears == (Confirmed, Cancelled)
 
 
 def test_a_plain_def_that_gives_an_awaitable_is_async() -> None:

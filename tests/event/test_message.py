@@ -99,6 +99,17 @@ def test_a_key_is_known_before_its_type_is() -> None:
         Codec(Early)
 
 
+def test_a_field_whose_type_is_not_known_yet_is_no_key() -> None:
+    class Early(OrderEvent):
+        lines: NotYet[int]  # type: ignore[name-defined]  # noqa: F821
+
+    assert info_of(Early).key == "order_id"
+
+
+def test_a_key_is_shown_as_one() -> None:
+    assert "Key" in repr(Key[str])
+
+
 def test_a_field_declared_again_is_no_key_any_more() -> None:
     class Moved(OrderEvent):
         order_id: str

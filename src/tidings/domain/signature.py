@@ -17,7 +17,7 @@ from tidings.domain.returns import Returns, read_returns
 from tidings.domain.state import Aggregate, By, Row, Rows, State, Transaction
 from tidings.errors import DefinitionError
 from tidings.event.hints import bare, hints_of, parts, shown, where
-from tidings.event.message import Command, Event, Message, info_of
+from tidings.event.message import Command, Event, Message
 from tidings.event.outcome import key_of
 
 Kind: TypeAlias = Literal["on", "command", "every", "projection"]
@@ -210,7 +210,3 @@ def _classify(at: str, name: str, kind: Any, optional: bool, by: By | None) -> P
 
 
 _plain: frozenset[Any] = frozenset({str, bytes, int, float, bool, dict, list, set, tuple, object})
-
-
-def has_key(message: type[Message]) -> bool:
-    return info_of(message).key is not None
