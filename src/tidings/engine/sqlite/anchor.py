@@ -1,11 +1,11 @@
 """The clock of the file: every process that has it open reads the same time, whatever is done to the wall clock.
 
-The file keeps an anchor: a boot id and what the wall clock said at that boot's second zero, taken by the first process
-that opened the file since the machine started. Now = anchor + time since boot. So a wall clock that is set an hour
-forward or back expires no lease and fires no timer. A file that wakes up under another boot id takes a new anchor,
-and every lease ends: whoever held one is gone.
+The file keeps an anchor: a boot id, and what the wall clock says at that boot's second zero. Now = anchor + time since
+boot. So a wall clock that is set an hour forward or back, while members are at work, ends no lease and fires no timer.
+The anchor is taken anew from the wall clock by a process that opens the file and finds nobody at work. Every write
+transaction reads it, so processes that have the file open without being members follow.
 
-Where the system has no boot id, or a Clock was given, that clock's own `now` is used.
+Another boot id ends every lease: whoever held one is gone. Where the system has no boot id, the wall clock is used.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from pathlib import Path
 
 import apsw
 
-from tidings.clock import Clock, SystemClock
+from tidings.clock import MICRO, SystemClock
 from tidings.engine.sqlite.sql import SQL, value_of
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+NEAR = MICRO  # the wall clock drifts by less than this while nobody sets it
 
 
 def boot_id() -> str:
     """Names this start of the machine; "" where the system does not tell."""
-    if sys.platform != "linux":
-        return ""
-    return BOOT_ID.read_text("ascii").strip()
+    return BOOT_ID.read_text("ascii").strip() if sys.platform == "linux" else ""
 
 
 def since_boot() -> int:
@@ -35,25 +34,25 @@ def since_boot() -> int:
 
 
 class AnchoredClock(SystemClock):
-    def __init__(self, anchor: int) -> None:
-        self._anchor = anchor
+    """`anchor` 0: the wall clock itself."""
+
+    def __init__(self) -> None:
+        self.anchor = 0
 
     def now(self) -> int:
-        return self._anchor + since_boot()
+        return self.anchor + since_boot() if self.anchor else super().now()
 
 
-def anchored(c: apsw.Connection) -> Clock:
-    """The clock of this file. Call it under the write lock."""
+def settle(c: apsw.Connection, *, working: bool) -> None:
+    """Keep the anchor or take a new one, inside a write transaction. `working`: some member is alive."""
     boot = boot_id()
     if not boot:
-        return SystemClock()
-    known = {name: value_of(c, SQL["meta"], (name,)) for name in ("boot", "anchor")}
-    if known["boot"] == boot:
-        return AnchoredClock(int(known["anchor"]))
-    anchor = SystemClock().now() - since_boot()
-    c.execute(SQL["begin"])
-    c.executemany(SQL["meta_set"], [("boot", boot), ("anchor", anchor)])
-    c.execute(SQL["members_gone"])
-    c.execute(SQL["owners_gone"])
-    c.execute(SQL["commit"])
-    return AnchoredClock(anchor)
+        return
+    same = value_of(c, SQL["meta"], ("boot",)) == boot
+    wall = SystemClock().now() - since_boot()
+    if not same:
+        c.execute(SQL["members_gone"])
+        c.execute(SQL["lines"], (None,))
+        c.execute(SQL["owners_gone"])
+    if not same or (not working and abs(wall - int(value_of(c, SQL["meta"], ("anchor",)))) > NEAR):
+        c.executemany(SQL["meta_set"], [("boot", boot), ("anchor", wall)])

@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 
 import apsw
 
+from tidings.errors import Refused
+
 Synchronous: TypeAlias = Literal["full", "normal", "off"]
 PRAGMAS: dict[Synchronous, str] = {
     "full": "pragma synchronous = full",
@@ -29,7 +31,10 @@ def connect(path: str, synchronous: Synchronous = "full", *, readonly: bool = Fa
     c.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
     c.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     if not readonly:
-        c.execute("pragma journal_mode = wal")
+        mode = c.execute("pragma journal_mode = wal").fetchall()[0][0]
+        if mode != "wal":
+            raise Refused(f"{path!r} cannot be kept in WAL mode", hint="name a file on a local disk")
+        c.execute("pragma journal_size_limit = 16777216")
         c.execute(PRAGMAS[synchronous])
         c.execute("pragma foreign_keys = on")
         c.wal_autocheckpoint(0)

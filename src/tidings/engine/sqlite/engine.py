@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+import apsw
 
 from tidings.clock import Clock
 from tidings.engine.ages import Ages
 from tidings.engine.port import Capabilities
-from tidings.engine.sqlite.anchor import anchored
+from tidings.engine.sqlite.anchor import AnchoredClock, settle
 from tidings.engine.sqlite.connect import Synchronous, connect
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.facts import facts
 from tidings.engine.sqlite.fair import Turnstile
 from tidings.engine.sqlite.log import SqliteLog
 from tidings.engine.sqlite.members import Members
-from tidings.engine.sqlite.migrate import migrate
+from tidings.engine.sqlite.migrate import LATEST, checked, migrate
 from tidings.engine.sqlite.reads import Reads
+from tidings.engine.sqlite.sql import SQL, rows_of
 from tidings.engine.sqlite.store import SqliteStore
 from tidings.engine.sqlite.translate import translating
 from tidings.engine.sqlite.users import Users
 from tidings.engine.sqlite.waking import Watch
 from tidings.engine.sqlite.writer import Writer
 from tidings.engine.wake import Wake
+from tidings.errors import Refused, Unavailable
 
 
 class Sqlite:
@@ -59,14 +64,17 @@ class Sqlite:
         beat: float = 1.0,
         ages: Ages | None = None,
         query_within: float = 10.0,
+        create: bool = True,
     ) -> Sqlite:
         """Open the file, or make it. Refused where it is not ours to open, Unavailable where it cannot be opened now.
 
+        `create=False`: to look at it; it must be there and of this layout, and nothing of it is changed by opening.
         `synchronous`: "full" survives power loss; "normal" may lose the last commits then, never a part of one;
         "off" may lose the file. `lease`: seconds after which a frozen member's partitions are given to others;
         `beat`: how often it says that it lives. `query_within`: seconds that a user's SELECT may take.
         """
-        clock = await asyncio.to_thread(_prepare, path, synchronous, clock)
+        await asyncio.to_thread(_prepare, path, synchronous, anchored=clock is None, create=create)
+        clock = clock or AnchoredClock()
         wake, roster = Wake(clock), Wake(clock)
         members = Members(path)
         watch = Watch(path, str(members.folder), wake.call, roster.call)
@@ -86,6 +94,8 @@ class Sqlite:
             poll_floor=watch.floor,
         )
         core.reads.refresh()
+        if isinstance(clock, AnchoredClock):
+            clock.anchor = core.reads.all(SQL["meta"], ("anchor",))[0][0]
         return cls(core, watch, synchronous)
 
     async def facts(self, *, thorough: bool = False) -> Mapping[str, Any]:
@@ -108,17 +118,49 @@ class Sqlite:
         self._watch.close()
 
 
-def _prepare(path: str, synchronous: Synchronous, clock: Clock | None) -> Clock:
-    """Under the lock of all processes: two that open a new file at once must not both make it."""
+def _prepare(path: str, synchronous: Synchronous, *, anchored: bool, create: bool) -> None:
+    """Make the file or bring it up to date, under the lock of all processes: two may open a new file at once."""
     with translating(path):
+        _probe(path, create=create)
         turnstile = Turnstile(path)
         try:
             with turnstile:
                 c = connect(path, synchronous)
                 try:
-                    migrate(c, path)
-                    return clock or anchored(c)
+                    if create:
+                        migrate(c, path)
+                    if create and anchored:
+                        _settle(c, Members(path))
                 finally:
                     c.close()
         finally:
             turnstile.close()
+
+
+def _probe(path: str, *, create: bool) -> None:
+    """Leave what is not ours as it is, without a lock file beside it."""
+    file = Path(path).absolute()
+    if file.is_dir() or not file.parent.is_dir():
+        what = "a folder" if file.is_dir() else "in no folder that exists"
+        raise Unavailable(f"{path!r} is {what}", hint="name a file in a folder that exists and may be written")
+    if not file.exists():
+        if not create:
+            raise Unavailable(f"there is no file {path!r}", hint="name the file of a running system")
+        return
+    c = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        found = checked(c, path)
+    finally:
+        c.close()
+    if not create and found != LATEST:
+        raise Refused(
+            f"{path} has layout {found}, this tidings works on {LATEST}",
+            hint="open it once with a service of this tidings, which brings it up to date",
+        )
+
+
+def _settle(c: apsw.Connection, members: Members) -> None:
+    c.execute(SQL["begin"])
+    working = any(not members.dead(group, name) for group, name, _ in rows_of(c, SQL["members"], (None,)))
+    settle(c, working=working)
+    c.execute(SQL["commit"])

@@ -94,9 +94,10 @@ class SqliteLog:
 
     async def at(self, topic: str, time: int) -> Mapping[Partition, int]:
         """By halving: times rise with offsets, but for a clock that was set back."""
-        partitions = self._core.reads.topic(topic).partitions
-        offset = self._core.reads.first_at(time)
-        return {Partition(topic, number): offset for number in range(partitions)}
+        reads = self._core.reads
+        parts = [Partition(topic, number) for number in range(reads.topic(topic).partitions)]
+        offset = reads.first_at(time)
+        return {part: max(offset, reads.all(SQL["begins"], (reads.tp(part),))[0][0]) for part in parts}
 
     async def lag(self, at: Mapping[Partition, int]) -> Mapping[Partition, int]:
         tps = {self._core.reads.tp(part): offset for part, offset in at.items()}

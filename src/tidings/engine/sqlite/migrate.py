@@ -26,11 +26,11 @@ def version(c: apsw.Connection) -> int:
 
 def migrate(c: apsw.Connection, path: str) -> None:
     """Bring the file to the latest version; nothing is done and nothing locked where it is there already."""
-    if _checked(c, path) == LATEST:
+    if checked(c, path) == LATEST:
         return
     c.execute(SQL["begin"])
     try:
-        for number in range(_checked(c, path) + 1, LATEST + 1):
+        for number in range(checked(c, path) + 1, LATEST + 1):
             _step(c, number)
         c.execute(SQL["commit"])
     except BaseException:
@@ -46,7 +46,8 @@ def _step(c: apsw.Connection, number: int) -> None:
     c.execute(SQL["meta_set"], ("schema", number))
 
 
-def _checked(c: apsw.Connection, path: str) -> int:
+def checked(c: apsw.Connection, path: str) -> int:
+    """The version of the file's layout, 0 where it has none; Refused where it is later than ours."""
     found = version(c)
     if found > LATEST:
         raise Refused(

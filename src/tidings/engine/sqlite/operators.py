@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from tidings.engine.port import Act, Progress
+from tidings.engine.sqlite.catalog import RowTable
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.retention import TRUNCATED
 from tidings.engine.sqlite.sql import SQL
@@ -31,7 +32,7 @@ class Operators:
         self, group: str, to: Mapping[Partition, int], clear: Sequence[str] = (), *, muted: bool = False
     ) -> None:
         def write(turn: Turn) -> None:
-            tables = [turn.catalog.table(name) for name in clear]
+            tables = [_table(turn, name) for name in clear]
             for part, at in to.items():
                 place = (group, turn.catalog.tp(part))
                 turn.c.execute(SQL["line"], place)
@@ -74,7 +75,7 @@ class Operators:
 
     async def remove(self, group: str) -> None:
         def write(turn: Turn) -> None:
-            for name in ("end", "end_progress", "end_held", "end_timers", "end_tallies", "end_members"):
+            for name in ("lines", "end", "end_progress", "end_held", "end_timers", "end_tallies", "end_members"):
                 turn.c.execute(SQL[name], (group,))
             _act(turn, "remove", group)
 
@@ -82,6 +83,12 @@ class Operators:
 
     async def acts(self, limit: int) -> Sequence[Act]:
         return [Act(*row) for row in self._core.reads.all(SQL["acts"], (limit,))]
+
+
+def _table(turn: Turn, name: str) -> RowTable:
+    """A declared one, or one that a script made. Refused for any other."""
+    made = [table for (text,) in turn.c.execute(SQL["scripts_made"]) for table in json.loads(text)]
+    return RowTable(name, ()) if name in made else turn.catalog.table(name)
 
 
 def _act(turn: Turn, act: str, group: str, **detail: object) -> None:

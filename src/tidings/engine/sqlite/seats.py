@@ -7,6 +7,7 @@ the claim does that. The roster is who beat within the lease and, where the syst
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from tidings.clock import MICRO
 from tidings.engine.port import Change, Seated
@@ -16,6 +17,8 @@ from tidings.engine.sqlite.sql import SQL
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.unit import Partition
 from tidings.errors import Closed, Unavailable
+
+OLD = 3600 * MICRO  # a member that is dead that long is not shown any more
 
 
 class Seat:
@@ -29,12 +32,13 @@ class Seat:
     async def take(self) -> None:
         self._core.members.enter(self._group, self._member)
         await self._beat()
+        await self._sweep()
         self._core.members.announce(self._group, self._member)
         self._core.roster.call()
 
     async def leave(self) -> None:
         group, member = self._group, self._member
-        await self._core.do(lambda turn: turn.c.execute(SQL["member_gone"], (group, member)))
+        await self._core.do(partial(_gone, group, member))
         self._core.members.leave(group, member)
         self._core.roster.call()
 
@@ -71,6 +75,13 @@ class Seat:
 
     # ---- who should have what ----
 
+    async def _sweep(self) -> None:
+        """Members that died long ago."""
+        before = self._core.clock.now() - OLD
+        for (name,) in self._core.reads.all(SQL["members_old"], (self._group, before)):
+            await self._core.do(partial(_gone, self._group, name))
+            self._core.members.sweep(self._group, name)
+
     def _compare(self) -> Change:
         living = self._living()
         if living == self._roster:
@@ -83,6 +94,10 @@ class Seat:
         """A member is always on its own roster: that it is too slow is for the others to judge."""
         found = roster(self._core, self._group)
         return tuple(sorted({self._member} | {seated.member for seated in found if seated.alive}))
+
+
+def _gone(group: str, member: str, turn: Turn) -> None:
+    turn.c.execute(SQL["member_gone"], (group, member))
 
 
 def roster(core: Core, group: str | None = None) -> list[Seated]:

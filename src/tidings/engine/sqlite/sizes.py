@@ -6,6 +6,7 @@ next sweep, or by whoever asks when it has become much.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import apsw
@@ -24,9 +25,9 @@ class Place(NamedTuple):
 
 async def places(core: Core) -> tuple[dict[int, Place], int]:
     """By tp; and the next offset."""
-    found, end, behind = await core.users.run(_look)
-    if behind > MUCH and not core.writer.closed:
-        await core.do(lambda turn: count(turn, end))
+    found, end, measured = await core.users.run(_look)
+    while end - measured > MUCH:
+        measured = await core.do(partial(count, measured + MUCH))
     return found, end
 
 
@@ -34,7 +35,7 @@ def _look(c: apsw.Connection) -> tuple[dict[int, Place], int, int]:
     c.execute(SQL["read"])
     try:
         end = int(value_of(c, SQL["next"]))
-        return look(c, end), end, end - _measured(c)
+        return look(c, end), end, _measured(c)
     finally:
         c.execute(SQL["commit"])
 
@@ -44,12 +45,13 @@ def look(c: apsw.Connection, end: int) -> dict[int, Place]:
     return {tp: Place(first, size + new.get(tp, 0)) for tp, first, size in rows_of(c, SQL["places"])}
 
 
-def count(turn: Turn, end: int) -> None:
-    """Count up to `end`, unless somebody has meanwhile."""
+def count(end: int, turn: Turn) -> int:
+    """Count up to `end`, unless somebody has meanwhile; up to where it is counted now."""
     measured = _measured(turn.c)
     if end > measured:
         turn.c.executemany(SQL["measured"], rows_of(turn.c, SQL["measure"], (measured, end)))
         turn.c.execute(SQL["meta_set"], ("measured", end))
+    return max(end, measured)
 
 
 def _measured(c: apsw.Connection) -> int:

@@ -22,7 +22,8 @@ release tidings_unit
 
 -- name: numbers
 select max((select coalesce(max(pos) + 1, 0) from tidings_log), (select value from tidings_meta where name = 'next')),
-  (select value from tidings_meta where name = 'stamp'), (select value from tidings_meta where name = 'declared')
+  (select value from tidings_meta where name = 'stamp'), (select value from tidings_meta where name = 'declared'),
+  (select value from tidings_meta where name = 'anchor')
 
 -- name: read
 begin
@@ -67,6 +68,9 @@ insert into tidings_table values (?1, ?2)
 -- name: script
 select sql, made from tidings_script where name = ?1
 
+-- name: scripts_made
+select made from tidings_script
+
 -- name: script_put
 insert into tidings_script values (?1, ?2, ?3)
 
@@ -90,6 +94,9 @@ select pos, time from tidings_log where pos >= ?1 order by pos limit 1
 
 -- name: firsts
 select tp, first from tidings_part where first > ?1
+
+-- name: begins
+select max(first, born) from tidings_part where tp = ?1
 
 -- name: places
 select tp, max(first, born), bytes from tidings_part
@@ -165,6 +172,10 @@ update tidings_progress set next = ?3, held_gen = held_gen + ?4, tries = iif(nex
 -- name: line
 insert into tidings_ledger(grp, tp, first, next, epoch, member, time)
   select grp, tp, since, next, epoch, owner, moved from tidings_progress where grp = ?1 and tp = ?2 and since < next
+
+-- name: lines
+insert into tidings_ledger(grp, tp, first, next, epoch, member, time)
+  select grp, tp, since, next, epoch, owner, moved from tidings_progress where (?1 is null or grp = ?1) and since < next
 
 -- name: marks
 select marks from tidings_progress where grp = ?1 and tp = ?2
@@ -370,6 +381,9 @@ insert or replace into tidings_member values (?1, ?2, ?3)
 -- name: members
 select grp, name, beat from tidings_member where ?1 is null or grp = ?1 order by grp, name
 
+-- name: members_old
+select name from tidings_member where grp = ?1 and beat < ?2
+
 -- name: member_gone
 delete from tidings_member where grp = ?1 and name = ?2
 
@@ -412,3 +426,21 @@ select count(*) from tidings_once
 
 -- name: sound
 pragma integrity_check(20)
+
+-- ---- every record, for a look at its seal ----
+
+-- name: every_record
+select pos, tp, key, time, head, data, crc from tidings_log
+
+-- name: every_stream_event
+select s.space, s.key, e.stream, e.version, e.time, e.id, e.head, e.data, e.crc
+  from tidings_stream_event e left join tidings_stream s on s.no = e.stream
+
+-- name: every_held
+select grp, tp, pos, time, key, head, data, crc from tidings_held
+
+-- name: every_timer
+select grp, name, tp, due, attempt, key, head, data, crc from tidings_timer
+
+-- name: pages
+select page_count, freelist_count, page_size from pragma_page_count, pragma_freelist_count, pragma_page_size

@@ -36,6 +36,7 @@ class Plan:
 async def sweep(core: Core, limit: int) -> int:
     """At most `limit` records, in transactions of their own for each thing that was found. How many went."""
     catalog, now, gone = core.reads.refresh(), core.clock.now(), 0
+    await sizes.places(core)  # counts what is new, so that no step has much to count
     while gone < limit:
         plan = await core.users.run(partial(_look, catalog, now, limit - gone))
         if not plan:
@@ -63,7 +64,7 @@ def _look(catalog: Catalog, now: int, limit: int, c: apsw.Connection) -> Plan:
 
 def _take(catalog: Catalog, plan: Plan, turn: Turn) -> int:
     turn.c.execute(SQL["next_keep"], (turn.pos,))  # offsets are never used again
-    sizes.count(turn, turn.pos)
+    sizes.count(turn.pos, turn)
     gone = _drop(turn, retain(turn, catalog, plan.going) + compact(turn, plan.replacing))
     signals.reached("sqlite.swept")
     return gone

@@ -60,6 +60,7 @@ TABLE: dict[type[apsw.Error], tuple[type[EngineError], str, str]] = {
     ),
     apsw.ConnectionClosedError: (Closed, "the engine is closed", "open another one with `open_engine`"),
 }
+BESIDE = "tidings keeps files beside the database: this user must have the right to write to its folder"
 FILES = tuple(kind for kind in TABLE if kind not in {apsw.AuthError, apsw.ConnectionClosedError})
 TOO_LARGE = (
     Unavailable,
@@ -111,3 +112,5 @@ def translating(path: str) -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise translated(error, path) from error
+    except OSError as error:  # of the files beside the database
+        raise Unavailable(f"{path}: {error.strerror}: {error.filename}", hint=BESIDE) from error

@@ -17,7 +17,7 @@ import apsw
 from tidings.engine.sqlite.guard import USERS, Guard
 from tidings.engine.sqlite.sql import rows_of
 from tidings.engine.sqlite.translate import translated
-from tidings.errors import Closed, Unavailable
+from tidings.errors import Closed, Refused, Unavailable
 
 T = TypeVar("T")
 THREADS = 4
@@ -35,16 +35,22 @@ class Users:
     async def query(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         def look(c: apsw.Connection) -> Sequence[Sequence[Any]]:
             with self._guards[c].up():
-                return rows_of(c, USERS + sql, dict(parameters))
+                try:
+                    return rows_of(c, USERS + sql, dict(parameters))
+                except (LookupError, TypeError, ValueError, OverflowError) as error:
+                    words = f"these parameters do not fit the statement: {error!r}"
+                    raise Refused(words, hint="name each one, as in :name, and give it a plain value") from error
 
         return await self.run(look)
 
-    async def run(self, look: Callable[[apsw.Connection], T]) -> T:
-        """A look that may take long, away from the loop."""
+    async def run(self, look: Callable[[apsw.Connection], T], within: float | None = None) -> T:
+        """A look that may take long, away from the loop. `within`: seconds, if not those of a query."""
         if self._closed:
             raise Closed("the engine is closed", hint="open another one with `open_engine`")
         stop = threading.Event()
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._look, look, stop)
+        future = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._look, look, stop, within or self._within
+        )
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -52,8 +58,8 @@ class Users:
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
 
-    def _look(self, look: Callable[[apsw.Connection], T], stop: threading.Event) -> T:
-        end = time.monotonic() + self._within
+    def _look(self, look: Callable[[apsw.Connection], T], stop: threading.Event, within: float) -> T:
+        end = time.monotonic() + within
         try:
             c = self._free.pop() if self._free else self._open()
             c.set_progress_handler(lambda: self._closed or stop.is_set() or time.monotonic() > end, TICKS)
@@ -66,7 +72,7 @@ class Users:
             if self._closed:
                 raise Closed("the engine was closed while the query ran") from error
             raise Unavailable(
-                f"the query took longer than {self._within:g} s and was ended",
+                f"the query took longer than {within:g} s and was ended",
                 hint="ask for less, add an index to your own tables, or open the engine with a larger `query_within`",
             ) from error
         except apsw.Error as error:

@@ -28,6 +28,7 @@ import apsw
 
 from tidings import signals
 from tidings.clock import Clock
+from tidings.engine.sqlite.anchor import AnchoredClock
 from tidings.engine.sqlite.catalog import Catalog, read_catalog
 from tidings.engine.sqlite.fair import Turnstile
 from tidings.engine.sqlite.guard import Guard
@@ -140,11 +141,17 @@ class Writer:
         while self._await_jobs():
             if outcomes := self._write_some():
                 self._signal()
-                self._loop.call_soon_threadsafe(self._settle, outcomes)
+                self._tell(outcomes)
             self._checkpoint()
         self._runner.close()
         self._drop_handle()
         self._turnstile.close()
+
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._settle, outcomes)
+        except RuntimeError:  # the loop was closed without closing the engine: nobody is left to tell
+            self._closing = True
 
     def _write_some(self) -> list[Outcome]:
         self._since = time.monotonic()
@@ -207,9 +214,11 @@ class Writer:
         return outcomes
 
     def _turn(self, c: apsw.Connection) -> Turn:
-        pos, stamp, declared = rows_of(c, NUMBERS)[0]
+        pos, stamp, declared, anchor = rows_of(c, NUMBERS)[0]
         if declared != self._catalog.declared:
             self._catalog = read_catalog(c)
+        if isinstance(self._clock, AnchoredClock):
+            self._clock.anchor = anchor
         return Turn(c, self._catalog, self._clock.now(), pos, stamp)
 
     def _run(self, turn: Turn, work: Work, doomed: dict[int, Answer], *, careful: bool) -> Any:
