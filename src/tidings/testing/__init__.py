@@ -8,7 +8,7 @@ heard      wait for a named point in the life of an event
 from __future__ import annotations
 
 from tidings.testing.clock import SteeredClock
-from tidings.testing.heard import Heard, heard
+from tidings.testing.points import Heard, heard
 from tidings.testing.scenario import Scenario
 from tidings.testing.world import CrashPoint, Parked, World, run
 

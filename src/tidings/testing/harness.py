@@ -170,8 +170,8 @@ class Harness:
 class Wait:
     """Waiting for others to go on: by turns of the loop, then by milliseconds, never for longer than the guard."""
 
-    def __init__(self, harness: Harness, guard: float = GUARD) -> None:
-        self._harness, self._guard = harness, guard
+    def __init__(self, harness: Harness, guard: float | None = None) -> None:
+        self._harness, self._guard = harness, GUARD if guard is None else guard
         self._kept, self._since, self._turns = -1, 0.0, 0
 
     async def on(self, open_: Sequence[str]) -> None:

@@ -78,12 +78,16 @@ class RecordingStore:
     async def memo(self, scope: str, id: bytes, within: float = 0.0) -> Memo | None:
         if within <= 0 or self.until is None:
             return await self._store.memo(scope, id, within)
-        return await self.until(lambda: self._store.memo(scope, id, 0.0))
+        found = await self.until(lambda: self._store.memo(scope, id, 0.0))
+        await self.answered()  # it can be read a moment before its commit is answered, and then recorded
+        return found
 
     async def reached(self, group: str, receipt: str, within: float) -> bool:
         if within <= 0 or self.until is None:
             return await self._store.reached(group, receipt, within)
-        return await self.until(lambda: self._store.reached(group, receipt, 0.0))
+        found = await self.until(lambda: self._store.reached(group, receipt, 0.0))
+        await self.answered()
+        return found
 
 
 def _heard(inside: Sequence[Inside], told: list[Inner]) -> list[Inside]:

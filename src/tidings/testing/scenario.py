@@ -229,9 +229,15 @@ def _matches(match: str, text: str) -> bool:
 
 def _in_a_loop(play: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """In a loop of its own; where one runs already, on a thread beside it."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _is_running():
         return asyncio.run(play())
     with ThreadPoolExecutor(1) as beside:
         return beside.submit(lambda: asyncio.run(play())).result()
+
+
+def _is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -38,7 +38,7 @@ class Heard:
 
 @asynccontextmanager
 async def heard(name: str) -> AsyncGenerator[Heard, None]:
-    """Listen to a point: `async with heard("member.committed") as point:`, and inside `await point.wait()`.
+    """Listens to a point, from here on; `await point.wait()` inside.
 
     Raises TidingsError for an unknown name.
     """
