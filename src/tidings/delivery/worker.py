@@ -60,6 +60,7 @@ class Worker:
         self._restarts: dict[str, int] = {}
         self._errors: dict[str, str] = {}
         self._stop = asyncio.Event()
+        self._nudge = asyncio.Event()  # ends the pauses after failures
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._chores: list[asyncio.Task[None]] = []
         self._cleaning = False
@@ -75,6 +76,7 @@ class Worker:
         """Drain: no new batches, what is in hand is finished and committed, seats are given back. Names of the groups
         that did not finish in time; their work is done again by the next owner."""
         self._stop.set()
+        self._nudge.set()
         for member in self.members.values():
             member.stop()
         tasks = list(self._tasks.values())
@@ -111,9 +113,12 @@ class Worker:
         return everybody and not self._cleaning and all(m.asleep for m in self.members.values())
 
     def look(self) -> None:
-        """Every member compares with the truth now, not at its next beat."""
+        """Every member compares with the truth now, not at its next beat; what failed is started again now."""
         for member in self.members.values():
             member.look()
+        if not self._stop.is_set():
+            self._nudge.set()
+            self._nudge = asyncio.Event()
 
     async def _supervise(self, subscription: Subscription) -> None:
         group, pause = subscription.group, 0.05
@@ -141,7 +146,7 @@ class Worker:
                 log.exception("group %s failed here and is started again in %.2f s", group, pause)
             else:
                 return
-            await self.clock.wait(self._stop, pause * (1 + random()))
+            await self.clock.wait(self._nudge, pause * (1 + random()))
             pause = min(5.0, pause * 2)
 
     async def _clean(self) -> None:
@@ -171,5 +176,5 @@ class Worker:
                 return
             except Exception:
                 log.exception("the relay failed and is started again in %.2f s", pause)
-            await self.clock.wait(self._stop, pause)
+            await self.clock.wait(self._nudge, pause)
             pause = min(5.0, pause * 2)
