@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     `lease`: after how long a frozen member's partitions are taken over; `beat`: how often a member says that it lives.
     `fetch`, `fetch_bytes`: the size of a batch; `in_flight`, `threads`: handlers at once; `slow`: when an unfinished
     event is held; `held`, `held_bytes`: held events of a partition before it stops; `drain`: how long a stop waits.
+    `target`: the system that the command line is about, `module:attribute`; `health`: where `tidings run` answers
+    `/livez` and `/readyz`, `host:port`.
     """
 
     store: str | None = None
@@ -49,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     drain: float = 10.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+    target: str | None = None
+    health: str | None = None
 
     def limits(self) -> Limits:
         return Limits(
@@ -67,23 +71,46 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """Where the data lies: the log beside the store is a later gear's."""
         if self.log is not None and self.log != self.store:
             raise SettingsError(
-                f"log {_shown(self.log)!r} apart from the store is not available on this gear",
+                f"log {shown(self.log)!r} apart from the store is not available on this gear",
                 hint="leave `log` out: the SQLite file holds both",
             )
         return self.store if self.store is not None else f"sqlite:///{system}.db"
 
 
+class Setting(msgspec.Struct, frozen=True):
+    """One setting as it was decided. `source`: the file's name, the environment, the arguments, or the default."""
+
+    name: str
+    value: Any
+    source: str
+
+
 def load(arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Merge the sources. Raises SettingsError, naming the setting and the source that is wrong."""
+    return Settings(**{name: value for name, (value, _) in _merged(arguments, environment).items()})
+
+
+def explain(arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> list[Setting]:
+    """Every setting with where its value came from; passwords in URLs are not shown."""
+    merged = _merged(arguments, environment)
+    found = []
+    for field in msgspec.structs.fields(Settings):
+        value, source = merged.get(field.name, (field.default, "the default"))
+        found.append(Setting(field.name, shown(value) if isinstance(value, str) else value, source))
+    return found
+
+
+def _merged(arguments: Mapping[str, Any] | None, environment: Mapping[str, str] | None) -> dict[str, tuple[Any, str]]:
+    """(value, source) of whatever is set; the strongest source wins."""
     env = os.environ if environment is None else environment
-    merged: dict[str, Any] = {}
+    merged: dict[str, tuple[Any, str]] = {}
     for source, values in (
         (env.get("TIDINGS_CONFIG", FILE), _from_file(env)),
         ("the environment", _from_environment(env)),
         ("the arguments", {k: v for k, v in (arguments or {}).items() if v is not None}),
     ):
-        merged.update(_checked(source, values))
-    return Settings(**merged)
+        merged |= {name: (value, source) for name, value in _checked(source, values).items()}
+    return merged
 
 
 def _from_file(env: Mapping[str, str]) -> Mapping[str, Any]:
@@ -119,8 +146,8 @@ def _checked(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = msgspec.convert(value, fields[name], strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
             raise SettingsError(f"{name} = {value!r} in {source}: {error}", hint=_expected(name)) from None
-        if isinstance(found[name], (int, float)) and found[name] <= 0:
-            raise SettingsError(f"{name} = {value!r} in {source} must be more than 0", hint=_expected(name))
+        if isinstance(found[name], (int, float)) and not 0 < found[name] < float("inf"):
+            raise SettingsError(f"{name} = {value!r} in {source} must be more than 0, and finite", hint=_expected(name))
     return found
 
 
@@ -132,7 +159,7 @@ def _expected(name: str) -> str:
     return f"the default is {default!r}{unit}"
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """A URL without its password."""
     scheme, found, rest = url.partition("://")
     if not found or "@" not in rest:

@@ -10,12 +10,15 @@ Answers are structs of plain values, so that they are tables, JSON and tests ali
 from __future__ import annotations
 
 from tidings.ops.control import Moved, Reset, pause, remove, reset, resume
+from tidings.ops.doctor import Diagnosis, Finding, doctor
 from tidings.ops.entries import Entry, StreamEntry
 from tidings.ops.groups import GroupState, MemberState, PartitionState, groups, tallies
 from tidings.ops.journey import Fate, Journey, Pending, Step, journey
+from tidings.ops.opening import look, store_of
 from tidings.ops.parked import HeldEvent, ParkedKey, Redriven, held, parked, redrive
 from tidings.ops.places import offsets, read_place
 from tidings.ops.program import hears, load, look_through
+from tidings.ops.publish import Published, call, publish, read_message
 from tidings.ops.sagas import SagaState, sagas
 from tidings.ops.streams import StreamHistory, StreamKey, spaces, stream, streams
 from tidings.ops.topics import TopicState, find, tail, topics
@@ -23,8 +26,10 @@ from tidings.ops.verify import Check, Verdict, verify
 
 __all__ = [
     "Check",
+    "Diagnosis",
     "Entry",
     "Fate",
+    "Finding",
     "GroupState",
     "HeldEvent",
     "Journey",
@@ -33,6 +38,7 @@ __all__ = [
     "ParkedKey",
     "PartitionState",
     "Pending",
+    "Published",
     "Redriven",
     "Reset",
     "SagaState",
@@ -42,16 +48,21 @@ __all__ = [
     "StreamKey",
     "TopicState",
     "Verdict",
+    "call",
+    "doctor",
     "find",
     "groups",
     "hears",
     "held",
     "journey",
     "load",
+    "look",
     "look_through",
     "offsets",
     "parked",
     "pause",
+    "publish",
+    "read_message",
     "read_place",
     "redrive",
     "remove",
@@ -59,6 +70,7 @@ __all__ = [
     "resume",
     "sagas",
     "spaces",
+    "store_of",
     "stream",
     "streams",
     "tail",
