@@ -20,7 +20,7 @@ EXPIRED = 25  # one customer in so many has a card that expired
 class Cards:
     """`latency`: how long a call takes, in seconds."""
 
-    def __init__(self, ledger: Path, *, latency: float = 0.002) -> None:
+    def __init__(self, ledger: Path, *, latency: float = 0.02) -> None:
         self.ledger = Ledger(ledger)
         self.latency = latency
         self._broken: set[str] = set()

@@ -104,7 +104,8 @@ class Turn:
 
     async def run(self) -> None:
         await self.decide(self.work.arrivals)
-        self.host.reached("member.decided")
+        if self.work.arrivals:
+            self.host.reached("member.decided")
         await self.commit()
 
     # ---- decide ----
