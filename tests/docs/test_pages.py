@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -28,8 +29,8 @@ def name(page: Path) -> str:
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
     """The blocks of a page are one program; a `text` block behind one is what it prints, `...` stands for anything."""
     (tmp_path / "page.py").write_text("\n".join(blocks(page, "python")))
-    command = [sys.executable, "page.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    command, env = [sys.executable, "page.py"], {**os.environ, "PYTHONPATH": str(ROOT / "examples")}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     for shown in shown_outputs(page):
         assert matches(shown, done.stdout), f"the page shows\n{shown}\nand the program prints\n{done.stdout}"

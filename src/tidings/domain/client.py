@@ -16,6 +16,7 @@ from tidings.domain.columns import from_values, key_text
 from tidings.domain.idle import wait_idle
 from tidings.domain.runtime import Runtime
 from tidings.domain.state import Aggregate, Row
+from tidings.engine.port import Engine
 from tidings.engine.unit import Committed, Failed, Unit, Unknown
 from tidings.engine.unit import Event as Told
 from tidings.errors import EngineError, Rejected, Stale, Unavailable
@@ -59,6 +60,11 @@ class Client:
         self._runtime = runtime
         self._store = runtime.engine.store
         self._outgoing = runtime.outside
+
+    @property
+    def engine(self) -> Engine:
+        """The engine behind this client: what `tidings.ops` asks."""
+        return self._runtime.engine
 
     # ---- tell and ask ----
 
