@@ -1,6 +1,7 @@
 """Time comes from here, so that a test can steer it. Also the words for durations: each is a plain timedelta.
 
-Events carry wall time (microseconds since 1970, UTC); nothing is ordered by it. Waiting and deadlines use monotonic time.
+Events carry wall time (microseconds since 1970, UTC); nothing is ordered by it. Waiting and deadlines use monotonic
+time.
 """
 
 from __future__ import annotations
