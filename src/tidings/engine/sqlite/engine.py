@@ -14,7 +14,7 @@ from tidings.clock import Clock
 from tidings.engine.ages import Ages
 from tidings.engine.port import Capabilities
 from tidings.engine.sqlite.anchor import AnchoredClock, settle
-from tidings.engine.sqlite.connect import Synchronous, connect
+from tidings.engine.sqlite.connect import BUSY, Synchronous, connect
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.facts import facts
 from tidings.engine.sqlite.fair import Turnstile
@@ -149,6 +149,7 @@ def _probe(path: str, *, create: bool) -> None:
         return
     c = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
     try:
+        c.set_busy_timeout(BUSY)  # somebody may be making it
         found = checked(c, path)
     finally:
         c.close()
