@@ -84,7 +84,7 @@ def _check(t: StoreTables, unit: Unit) -> Answer | None:
     if fenced:
         return Fenced(fenced)
     states = [address for address, version in unit.expect.items() if t.version(address) != version]
-    states += [address for address in _misplaced(t, unit) if address not in states]
+    states = list(dict.fromkeys([*states, *_misplaced(t, unit)]))
     if states and _again(t, unit):
         return Committed(again=True)
     seen = _seen(t, unit.once)

@@ -83,7 +83,7 @@ class Groups:
     ) -> None:
         tables = [self.t.table(name).name for name in clear]
         for part, at in to.items():
-            row = self._row(group, part, at)
+            row = self._row(group, part, 0)
             row.muted = max(row.next, row.muted) if muted else 0
             row.next, row.epoch, row.held_gen, row.tries = at, row.epoch + 1, row.held_gen + 1, 0
             row.marks, row.held = {}, {}
@@ -116,7 +116,7 @@ class Groups:
     async def remove(self, group: str) -> None:
         for name, part in [place for place in self.t.progress if place[0] == group]:
             self.t.epochs[name, part] = self.t.progress.pop((name, part)).epoch
-            self._drop_timers(name, part)
+        self.t.timers = {name: timer for name, timer in self.t.timers.items() if name[0] != group}
         self.t.tallies.pop(group, None)
         self._act("remove", group)
 

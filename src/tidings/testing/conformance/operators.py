@@ -134,6 +134,14 @@ async def test_a_removed_group_is_gone(e: Engine) -> None:
     assert claims[0].next == 3 and not await e.store.held(claims, None, 9) and not await e.store.timers(claims, 9)
 
 
+async def test_timers_go_with_their_group_wherever_they_are(e: Engine) -> None:
+    """Also where the group has claimed nothing yet."""
+    await prepare(e)
+    await kept(e, Unit("g", timers=[timer("x", 5, P1)]))
+    await e.store.remove("g")
+    assert not await e.store.timers(await e.store.claim("g", "m", {P1: 0}), 9)
+
+
 async def test_h17_members_of_a_removed_group_stay_fenced(e: Engine) -> None:
     """The group comes back under its name, and stands where the zombie believes that it stands."""
     seat = await sit(e)

@@ -82,6 +82,13 @@ async def test_h06_a_place_that_is_taken_conflicts_without_an_expectation(e: Eng
     assert (await e.store.load([ORDER]))[0].version == 1
 
 
+async def test_a_conflict_names_each_state_once(e: Engine) -> None:
+    await prepare(e)
+    told = [event(n, stream=ORDER, version=n + 5) for n in range(2)]
+    answer = await commit(e, Unit(expect={ORDER: 3}, events=told))
+    assert isinstance(answer, Conflict) and list(answer.states) == [ORDER]
+
+
 async def test_h08_the_same_events_again_are_the_same_answer(e: Engine) -> None:
     seat = await sit(e)
     unit = Unit(expect={ORDER: 0}, events=[event(1, stream=ORDER, version=1), event(2, stream=ORDER, version=2)])
