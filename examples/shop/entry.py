@@ -39,6 +39,27 @@ class Entered:
     text: str = ""
 
 
+def read_order(text: str, catalogue: Catalogue) -> PlaceOrder:
+    """The order that a line asks for. Raises WrongLine."""
+    fields = [field for row in csv.reader([text]) for field in row]
+    if len(fields) != len(COLUMNS) or not all(fields):
+        raise WrongLine(f"{text!r} is not {','.join(COLUMNS)}")
+    order_id, customer, ship_to, items = fields
+    lines = tuple(_line(item, catalogue) for item in items.split())
+    return PlaceOrder(order_id=order_id, customer_id=customer, ship_to=ship_to, lines=lines)
+
+
+def _line(item: str, catalogue: Catalogue) -> Line:
+    name, _, quantity = item.partition(":")
+    product = catalogue.products.get(name)
+    if product is None:
+        raise WrongLine(f"we have no {name!r}")
+    try:
+        return Line(product_id=name, quantity=int(quantity), price=product.price)
+    except ValueError:
+        raise WrongLine(f"{item!r} does not say how many") from None
+
+
 class Entry:
     """`at_once`: how many orders are on their way at the same time."""
 
@@ -62,34 +83,11 @@ class Entry:
     async def take(self, number: int, text: str) -> Entered:
         """One line of the file; lines are counted from 1, and the first names the columns."""
         try:
-            order = self.read(text)
+            order = read_order(text, self.catalogue)
         except WrongLine as wrong:
             return Entered(number, "", "refused", f"line {number} is refused: {wrong}")
         async with self._gate, self._turns[order.order_id]:
             return await self._place(number, order)
-
-    def read(self, text: str) -> PlaceOrder:
-        """The order that a line asks for. Raises WrongLine."""
-        fields = [field for row in csv.reader([text]) for field in row]
-        if len(fields) != len(COLUMNS) or not all(fields):
-            raise WrongLine(f"{text!r} is not {','.join(COLUMNS)}")
-        order_id, customer, ship_to, items = fields
-        return PlaceOrder(
-            order_id=order_id,
-            customer_id=customer,
-            ship_to=ship_to,
-            lines=tuple(self._line(item) for item in items.split()),
-        )
-
-    def _line(self, item: str) -> Line:
-        name, _, quantity = item.partition(":")
-        product = self.catalogue.products.get(name)
-        if product is None:
-            raise WrongLine(f"we have no {name!r}")
-        try:
-            return Line(product_id=name, quantity=int(quantity), price=product.price)
-        except ValueError:
-            raise WrongLine(f"{item!r} does not say how many") from None
 
     async def _place(self, number: int, order: PlaceOrder) -> Entered:
         asked = from_micro(self.clock.now())

@@ -42,8 +42,10 @@ class Workers:
     @property
     def environment(self) -> dict[str, str]:
         """What every process of the shop is told besides its services."""
+        path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         return {
             **os.environ,
+            "PYTHONPATH": os.pathsep.join(path),  # where the shop is imported from
             "TIDINGS_STORE": self.store,
             "TIDINGS_HISTORY": str(self.folder / "history"),
             "SHOP_OUTSIDE": str(self.folder / "outside"),
