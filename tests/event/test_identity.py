@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from uuid import RFC_4122, UUID
@@ -64,6 +65,20 @@ def test_a_seeded_maker_repeats_its_ids() -> None:
         return IdMaker(lambda: 1_000_000, lambda length: b"\x07" * length)
 
     assert maker()() == maker()()
+
+
+def test_a_forked_process_never_uses_the_random_bits_that_its_parent_drew() -> None:
+    drawn: list[int] = []
+
+    def random(length: int) -> bytes:
+        drawn.append(length)
+        return os.urandom(length)
+
+    maker = IdMaker(random=random)
+    maker()
+    maker.forked()
+    maker()
+    assert len(drawn) == 2
 
 
 def test_a_derived_id_is_the_same_for_the_same_parts() -> None:

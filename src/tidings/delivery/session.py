@@ -95,6 +95,8 @@ class Session:
 class Look:
     """One handler run's view of the session. Whatever it reads is written down as a condition of its decision."""
 
+    __slots__ = ("_given", "reads", "session")
+
     def __init__(self, session: Session) -> None:
         self.session = session
         self.reads: dict[Address, int] = {}

@@ -83,7 +83,11 @@ class Effects:
                 hint="add it to the return annotation: what a handler may emit is read from there",
             )
         if isinstance(effect, Event):
-            self._event(shape, arrival, effect, made)
+            param = shape.stream(effect) if shape.folds else None
+            if param is None:
+                made.events.append(self.outgoing.event(effect, self.now(), arrival.head))
+            else:
+                self._join(param, arrival, effect, made)
         elif isinstance(effect, Command):
             made.events.append(self.outgoing.event(effect, self.now(), arrival.head))
         elif isinstance(effect, Row):
@@ -99,11 +103,8 @@ class Effects:
         else:
             made.cancel.append(later_name(effect.message, effect.key))
 
-    def _event(self, shape: Shape, arrival: Arrival, event: Event, made: Decision) -> None:
-        param = shape.stream(event) if shape.folds else None
-        if param is None:
-            made.events.append(self.outgoing.event(event, self.now(), arrival.head))
-            return
+    def _join(self, param: Param, arrival: Arrival, event: Event, made: Decision) -> None:
+        """The event joins the stream of the aggregate that was handed in as this parameter."""
         stream = self.addresses.of(param.type, param.find(arrival.message))
         made.events.append(self.outgoing.event(event, self.now(), arrival.head, stream=stream))
         append = made.appends.get(stream)

@@ -29,6 +29,7 @@ from tidings.event.envelope import Head, traceparent
 from tidings.event.identity import show
 
 Argument = Callable[[Arrival, Look], Any]
+NOTHING: Mapping[Address, Kind] = {}
 
 
 class HandlerRunner:
@@ -52,14 +53,15 @@ class HandlerRunner:
         self.mode: Mode = "thread" if handler.blocking else "awaited" if handler.is_async else "inline"
         self.keeps = handler.transactional or bool(handler.writes)
         self._store, self._pool, self._resources, self._now = store, pool, resources, now
+        self._transactional, self._function = handler.transactional, handler.function
         self._states = [p for p in handler.params if p.kind == "state"]
         self._arguments = [self._argument(p) for p in handler.params if p.kind != "transaction"]
         self._place = next((n for n, p in enumerate(handler.params) if p.kind == "transaction"), 0)
 
     # ---- what a handler is handed ----
 
-    def needs(self, message: Any, head: Head) -> dict[Address, Kind]:
-        return {self._address(p, message): self.kinds[p.type] for p in self._states}
+    def needs(self, message: Any, head: Head) -> Mapping[Address, Kind]:
+        return {self._address(p, message): self.kinds[p.type] for p in self._states} if self._states else NOTHING
 
     def _address(self, param: Param, message: Any) -> Address:
         return self.effects.addresses.of(param.type, param.find(message))
@@ -117,15 +119,15 @@ class HandlerRunner:
     # ---- running ----
 
     def run(self, arrival: Arrival, look: Look) -> Decision | Awaitable[Decision]:
-        if self.handler.transactional:
+        if self._transactional:
             return self._inside(arrival, look)
-        if self.mode == "inline":
-            try:
-                result = self.handler.function(arrival.message, *[a(arrival, look) for a in self._arguments])
-            except Rejected as no:
-                return self._rejected(arrival, look, no)
-            return self._decided(arrival, look, result)
-        return self._awaited(arrival, look)
+        if self.mode != "inline":
+            return self._awaited(arrival, look)
+        try:
+            result = self._function(arrival.message, *[a(arrival, look) for a in self._arguments])
+        except Rejected as no:
+            return self._rejected(arrival, look, no)
+        return self.effects.decision(self.shape, arrival, look, result)
 
     async def _awaited(self, arrival: Arrival, look: Look) -> Decision:
         arguments = [a(arrival, look) for a in self._arguments]

@@ -26,8 +26,7 @@ from tidings.errors import DefinitionError, Refused
 from tidings.event.codec import Codec
 from tidings.event.envelope import COMMAND, EVENT
 from tidings.event.message import Command, Event, Message, info_of
-from tidings.event.outcome import key_of, outcomes_of
-from tidings.event.partition import key_bytes
+from tidings.event.outcome import key_reader, outcomes_of
 
 
 class Runtime:
@@ -102,7 +101,7 @@ class Runtime:
         await self.engine.log.declare([port_topic(info.topic)])
         codec = self.codecs[info.name] = Codec(message)
         self.ways[message] = Way(
-            info.name, info.version, EVENT, info.topic.name, info.topic.partitions, codec.encode, _key
+            info.name, info.version, EVENT, info.topic.name, info.topic.partitions, codec.encode, key_reader(message)
         )
 
     @staticmethod
@@ -125,7 +124,7 @@ class Runtime:
             promised = [one for event in outcomes_of(message).all for one in self.program.family(event)]
             outcomes = frozenset(info_of(o).name for o in promised)
         kind = EVENT if issubclass(message, Event) else COMMAND
-        return Way(info.name, info.version, kind, name, partitions, codec.encode, _key, outcomes)
+        return Way(info.name, info.version, kind, name, partitions, codec.encode, key_reader(message), outcomes)
 
     def _stream(self, aggregate: type[Aggregate]) -> StreamKind:
         names = [info_of(one).name for event in folds(aggregate) for one in self.program.family(event)]
@@ -133,8 +132,3 @@ class Runtime:
 
     def close(self) -> None:
         self.pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _key(message: Message) -> bytes | None:
-    key = key_of(message)
-    return None if key is None else key_bytes(key)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, ForwardRef, Literal, Never, TypeVar, get_args, get_origin
 
 import msgspec
@@ -11,7 +13,7 @@ from typing_extensions import NoDefault, get_original_bases
 from tidings.errors import DefinitionError
 from tidings.event.hints import bare, evaluate, module_names, names_around, parts, shown
 from tidings.event.message import Command, Event, Message, info_of
-from tidings.event.partition import KEY_TYPES
+from tidings.event.partition import KEY_TYPES, key_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +109,19 @@ def key_of(message: Message) -> Any:
     """The value of its key, None where it has none."""
     field = info_of(type(message)).key
     return None if field is None else getattr(message, field)
+
+
+def key_reader(cls: type[Message]) -> Callable[[Message], bytes | None]:
+    """What reads the key of its messages as it lies in the log; a str, as most are, without a detour."""
+    field = info_of(cls).key
+    if field is None:
+        return lambda message: None
+    get = attrgetter(field)
+
+    def read(message: Message) -> bytes | None:
+        key = get(message)
+        if type(key) is str:
+            return key.encode()
+        return None if key is None else key_bytes(key)
+
+    return read

@@ -2,7 +2,7 @@
 
 The same key must choose the same partition in every process, on every engine and in every client that writes to the
 topic, for as long as the topic lives: Python's own `hash` is salted and would not do. Pure Python needs some
-microseconds for a key, so the hashes of the keys seen last are kept.
+microseconds for a key, so the partitions of the keys seen last are kept.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from tidings.errors import DefinitionError
 _MIX = 0x5BD1E995
 _SEED = 0x9747B28C
 _WORD = 0xFFFFFFFF
-KEPT_HASHES = 1 << 16
+KEPT = 1 << 16
 
 KEY_TYPES: tuple[type, ...] = (str, bytes, int, UUID, date, Decimal, Enum)
 
 
-@lru_cache(maxsize=KEPT_HASHES)
 def murmur2(data: bytes) -> int:
     """The 32-bit hash, signed as in Java (org.apache.kafka.common.utils.Utils.murmur2)."""
     length = len(data)
@@ -40,6 +39,7 @@ def murmur2(data: bytes) -> int:
     return hashed - (1 << 32) if hashed >> 31 else hashed
 
 
+@lru_cache(maxsize=KEPT)
 def partition_of(key: bytes, partitions: int) -> int:
     """Which of so many partitions the key chooses, as Kafka's default partitioner would."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
