@@ -87,6 +87,11 @@ test-fast: $(VENV)/.test  ## All tests that need no server, under a minute
 conformance: $(VENV)/.test  ## The conformance suite [ENGINE=sqlite]
 	@$(PY) -m pytest tests/conformance $(if $(ENGINE),-k $(ENGINE))
 
+.PHONY: docs
+docs: $(VENV)/.test  ## Write the reference from the code, then run every block and link of the pages
+	@$(PY) tools/reference.py
+	@$(PY) -m pytest tests/docs
+
 .PHONY: mutants
 mutants: $(VENV)/.test  ## Change FILE=src/... in one place at a time; TESTS=tests/... must notice
 	@$(PY) tools/mutants.py $(FILE) $(TESTS)

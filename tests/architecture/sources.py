@@ -46,11 +46,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=name(path))
 
 
-def nodes(folder: str) -> Iterator[tuple[str, ast.AST]]:
+@cache
+def nodes(folder: str) -> tuple[tuple[str, ast.AST], ...]:
     """(place, node) for every node of every module of a folder; the place is `file:line`."""
-    for path in under(folder):
-        for node in ast.walk(tree(path)):
-            yield f"{name(path)}:{getattr(node, 'lineno', 1)}", node
+    return tuple(
+        (f"{name(path)}:{getattr(node, 'lineno', 1)}", node) for path in under(folder) for node in ast.walk(tree(path))
+    )
 
 
 def dotted(node: ast.AST) -> str:

@@ -15,7 +15,7 @@ FILE_BY_FILE = ("event", "engine", "delivery", "domain")  # the page tells what 
 
 def modules() -> set[str]:
     """Every module, as a path below src/tidings."""
-    return {path.relative_to(PACKAGE).as_posix() for path in under("src/tidings") if path.name != "__init__.py"}
+    return {path.relative_to(PACKAGE).as_posix() for path in under("src/tidings") if not path.name.startswith("__")}
 
 
 def parts() -> set[str]:

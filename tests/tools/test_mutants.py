@@ -25,6 +25,7 @@ def test_each_mutant_differs_in_one_place_and_is_a_program() -> None:
     assert all(difference(HEALTHY, mutant).count("\n-") == 1 for mutant in made)
 
 
+@pytest.mark.slow
 def test_a_mutant_that_no_test_kills_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     blind, seeing = tmp_path / "test_blind.py", tmp_path / "test_seeing.py"
     blind.write_text("import tidings.clock\n\ndef test_nothing():\n    assert tidings.clock\n")
