@@ -20,6 +20,7 @@ class Decisions:
         self.session = Session()
         self.applied: dict[int, Decision] = {}  # in the order of application
         self.failed: dict[int, Held | Timer] = {}
+        self._asked: dict[bytes, int] = {}  # id of a command whose caller waits -> the arrival that did it
         self._blocked: dict[tuple[Partition, bytes | None], int] = {}  # of a key: its first offset that is held
 
     def arrival(self, number: int) -> Arrival:
@@ -28,6 +29,16 @@ class Decisions:
     def apply(self, arrival: Arrival, decision: Decision) -> None:
         self.session.apply(decision)
         self.applied[arrival.number] = decision
+        if arrival.head.reply and decision.outcome != "duplicate":
+            self._asked[arrival.head.id] = arrival.number
+
+    def repeats(self, arrival: Arrival) -> bool:
+        """Whether this very command, asked again under its id, is done in this turn already: then it is passed over."""
+        first = self._asked.get(arrival.head.id) if arrival.head.reply else None
+        if first is None or first == arrival.number or first not in self.applied:
+            return False
+        self.apply(arrival, Decision(outcome="duplicate"))
+        return True
 
     # ---- held ----
 

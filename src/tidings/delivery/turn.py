@@ -115,7 +115,7 @@ class Turn:
         arrivals = await self._load(arrivals, now)
         if all(a.runner.mode == "inline" for a in arrivals):
             for arrival in arrivals:
-                if not self.decided.behind(arrival):
+                if not self.decided.behind(arrival) and not self.decided.repeats(arrival):
                     self._inline(arrival, now)
             return
         running, rest = await run_lanes(arrivals, self._one, self.host.gate, self.host.clock, self.host.limits.slow)
@@ -160,7 +160,7 @@ class Turn:
 
     async def _one(self, arrival: Arrival) -> None:
         """One arrival in its lane; a state that moved under it in this turn makes it run again."""
-        if self.decided.behind(arrival):
+        if self.decided.behind(arrival) or self.decided.repeats(arrival):
             return
         if arrival.runner.mode == "inline" or (arrival.muted and not arrival.runner.keeps):
             self._inline(arrival, await self.host.store.now())

@@ -205,8 +205,8 @@ class World(Client):
     def crash(self, part: Part, /, *, at: CrashPoint) -> None:
         """The next batch of this service dies there, with all that its member has in hand; another member takes over.
 
-        A batch is whatever its group fetched, or is due: it may hold several events, or none that it hears. A crash
-        that never came fails the test at its end.
+        A batch is whatever its group fetched, or is due: several events, or none that it hears (then it does not come
+        as far as `before commit`). A crash that never came fails the test at its end.
         """
         self._harness.arm(frozenset(self._groups(part)), POINTS[at])
 
