@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from tidings.clock import MICRO
 from tidings.delivery.decisions import held_of
 from tidings.delivery.intake import Intake, Work
 from tidings.delivery.ownership import NEVER, Ownership
@@ -20,6 +21,7 @@ from tidings.delivery.subscription import Arrival
 from tidings.engine.unit import Committed, Held, Unit
 
 log = logging.getLogger("tidings.delivery")
+UNREADABLE = 300 * MICRO  # until a timer that cannot be read comes again
 DEATHS = 10  # of a process with the same event in its hands, before that event is parked
 
 
@@ -39,7 +41,7 @@ async def due_work(own: Ownership, intake: Intake, now: int) -> Work | None:
                 work.ends.setdefault(one.partition, own.claims[one.partition].next)
     if own.next_timer <= now:
         await _timers(own, intake, now, work)
-    return work if work.arrivals or work.held else None
+    return work if work.arrivals or work.held or work.rearmed else None
 
 
 async def _timers(own: Ownership, intake: Intake, now: int, work: Work) -> None:
@@ -52,9 +54,13 @@ async def _timers(own: Ownership, intake: Intake, now: int, work: Work) -> None:
             if isinstance(one, Arrival):
                 one.held, one.timer = False, timer
                 work.arrivals.append(one)
-            else:
+            else:  # it stays, and comes again: a program that can read it may follow
                 log.error("group %s: timer %s cannot be read: %s", own.group, timer.name, one.error)
-    own.next_timer = next((t.due for t in timers if t.due > now), NEVER)
+                later = structs.replace(timer, due=now + UNREADABLE, attempt=timer.attempt + 1)
+                work.rearmed.append((timer, later))
+                work.ends.setdefault(timer.partition, own.claims[timer.partition].next)
+    more = now if len(timers) == own.limits.fetch else NEVER
+    own.next_timer = next((t.due for t in timers if t.due > now), more)
 
 
 def set_aside(work: Work) -> Work:

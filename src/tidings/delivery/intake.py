@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from tidings.delivery.failure import describe
 from tidings.delivery.heldset import HeldSet
 from tidings.delivery.subscription import Arrival, Route, Subscription
-from tidings.engine.unit import Batch, Claim, Held, Mark, Note, Partition, Record
+from tidings.engine.unit import Batch, Claim, Held, Mark, Note, Partition, Record, Timer
 from tidings.event.envelope import Head, unpack
 
 NEWER = "newer"  # how the reason of a pause begins that a newer program lifts by itself
@@ -34,12 +34,14 @@ class Work(Struct, eq=False):
     notes: list[Note] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
     pauses: dict[Partition, str] = field(default_factory=dict)
+    rearmed: list[tuple[Timer, Timer]] = field(default_factory=list)  # as it was read, as it shall be
 
     def drop(self, partitions: set[Partition]) -> None:
         """Forget everything of these partitions."""
         self.arrivals = [a for a in self.arrivals if a.partition not in partitions]
         self.held = [h for h in self.held if h.partition not in partitions]
         self.notes = [n for n in self.notes if n.partition not in partitions]
+        self.rearmed = [r for r in self.rearmed if r[0].partition not in partitions]
         for part in partitions:
             self.ends.pop(part, None)
             self.marks.pop(part, None)

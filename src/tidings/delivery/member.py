@@ -55,6 +55,7 @@ class Member:
         self.gate = asyncio.Semaphore(limits.in_flight)
         self.busy = True
         self.full: set[Partition] = set()  # stopped by their own held events
+        self.reader: Reader | None = None  # once it has a seat
         self._late: list[Late] = []
         self._changes: list[Change] = []
         self._bell = asyncio.Event()
@@ -86,7 +87,7 @@ class Member:
 
     async def run(self) -> None:
         """Until `stop`. Raises what no group can live with: the caller starts another member then."""
-        reader = await self.engine.log.join(self.group, self.subscription.topics, self.name)
+        reader = self.reader = await self.engine.log.join(self.group, self.subscription.topics, self.name)
         self.own = Ownership(
             self.engine,
             self.subscription,

@@ -20,6 +20,7 @@ from tidings.engine.port import Change, Engine, Reader
 from tidings.engine.unit import Claim, Held, Partition, Step, Unit
 
 NEVER = 1 << 62
+ALL = 1 << 40  # held events: what is left out would let its key pass
 
 
 class Ownership:
@@ -86,7 +87,7 @@ class Ownership:
 
     async def _look_at_held(self, claims: Sequence[Claim]) -> None:
         sets: dict[Partition, list[Held]] = {c.partition: [] for c in claims}
-        for held in await self.store.held(claims, None, 10 * self.limits.held):
+        for held in await self.store.held(claims, None, ALL):
             sets[held.partition].append(held)
         for part, mine in sets.items():
             self.held[part] = HeldSet(mine)

@@ -268,6 +268,7 @@ class Turn:
         gone = {a.number for a in self.work.arrivals if a.timer is not None and a.timer.name in answer.gone}
         moved |= self.decided.remove(gone)
         self.work.arrivals = [a for a in self.work.arrivals if a.number not in gone]
+        self.work.rearmed = [r for r in self.work.rearmed if r[0].name not in answer.gone]
         for arrival in self.work.arrivals:
             if arrival.head.id in answer.seen and arrival.number in self.decided.applied:
                 moved |= self.decided.remove({arrival.number})  # done before, under this id: its effects stand

@@ -41,12 +41,15 @@ def unit_of(group: str, decided: Decisions, claims: Mapping[Partition, Claim]) -
             alarms[again.name] = again
         elif again.error:
             tally["parked" if again.due is None else "retried"] += 1
+    for unreadable in work.held:
+        tally["parked"] += unreadable.due is None
+    alarms.update((later.name, later) for _, later in work.rearmed)
     return Unit(
         group=group,
         steps=steps,
         expect=decided.session.expect(d for _, d in decisions),
         once=once,
-        fired=[a.timer for a in work.arrivals if a.timer is not None],
+        fired=[*(a.timer for a in work.arrivals if a.timer is not None), *(old for old, _ in work.rearmed)],
         events=events,
         writes=decided.session.writes(),
         hold=[*work.held, *(f for _, f in failed if isinstance(f, Held))],
@@ -55,7 +58,7 @@ def unit_of(group: str, decided: Decisions, claims: Mapping[Partition, Claim]) -
         cancel=[name for name, t in alarms.items() if t is None],
         inside=inside,
         notes=notes,
-        tally=dict(tally),
+        tally={name: count for name, count in tally.items() if count},
     )
 
 

@@ -33,7 +33,7 @@ class Killed(BaseException):
 
 
 class Health(Struct):
-    """Of one group here. `error`: the last failure of its member; `restarts`: how many there were."""
+    """Of one group here. `running`: its member has a seat. `error`: its last failure; `restarts`: how many."""
 
     running: bool
     partitions: int
@@ -99,7 +99,7 @@ class Worker:
             group = subscription.group
             task, member = self._tasks.get(group), self.members.get(group)
             found[group] = Health(
-                running=task is not None and not task.done() and member is not None,
+                running=task is not None and not task.done() and member is not None and member.reader is not None,
                 partitions=member.partitions if member is not None else 0,
                 restarts=self._restarts.get(group, 0),
                 error=self._errors.get(group, ""),
