@@ -200,6 +200,14 @@ def test_i15_a_chain_equals_its_steps_taken_one_by_one(key: str, value: int) -> 
     assert at_once == Counted3(key=key, by={"piece": value})
 
 
+def test_an_upcast_body_may_have_numbers_for_keys() -> None:
+    class Histogram(Event, topic=orders, version=2, upcasts={1: dict}):
+        key: Key[str]
+        counts: dict[int, int]
+
+    assert Codec(Histogram).decode(1, b'{"key":"a","counts":{"3":4}}').counts == {3: 4}
+
+
 def test_a_newer_version_is_not_guessed_at() -> None:
     with pytest.raises(Poison, match="version 4 is newer than version 3") as caught:
         placed.decode(4, b"{}")

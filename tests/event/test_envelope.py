@@ -29,6 +29,10 @@ heads = st.builds(
 )
 
 
+def test_nobody_waits_and_no_saga_asks_unless_said() -> None:
+    assert (plain.trace, plain.reply, plain.saga) == ("", False, "")
+
+
 @given(heads)
 def test_an_envelope_is_packed_and_read_back(head: Head) -> None:
     assert unpack(pack(head)) == head

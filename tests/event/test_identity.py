@@ -29,6 +29,21 @@ def test_any_time_can_be_read_back(micro: int) -> None:
     assert 0 <= micro - id_time(IdMaker(lambda: micro * 1000)()) <= 1
 
 
+def test_the_bits_of_a_new_id_are_where_rfc_9562_has_them() -> None:
+    def made(nano: int, bits: bytes) -> str:
+        return show(IdMaker(lambda: nano, lambda length: bits * length)())
+
+    half = 0x123456789ABC * 1_000_000 + 500_000
+    assert made(half, b"\x00") == "12345678-9abc-7800-8000-000000000000"
+    assert made(half, b"\xff") == "12345678-9abc-7800-bfff-ffffffffffff"
+    assert made(half + 499_999, b"\x00") == "12345678-9abc-7fff-8000-000000000000"
+
+
+def test_an_instant_that_is_taken_gives_the_next_one() -> None:
+    maker = IdMaker(lambda: 0x123456789ABC * 1_000_000, lambda length: b"\x00" * length)
+    assert [show(maker()) for _ in range(3)] == [f"12345678-9abc-700{n}-8000-000000000000" for n in range(3)]
+
+
 def test_ids_rise_in_one_process() -> None:
     made = [new_id() for _ in range(10_000)]
     assert made == sorted(set(made))
@@ -86,7 +101,15 @@ def test_a_derived_id_is_the_same_for_the_same_parts() -> None:
     assert first == derived_id("saga", b"\x01", "step")
     assert UUID(bytes=first).version == 8
     assert UUID(bytes=first).variant == RFC_4122
-    assert show(derived_id("saga", "reserve", "1")) == "5217488f-b6a1-8fa8-97a7-9ad84b091ff4"  # it must never change
+
+
+def test_derived_ids_never_change() -> None:
+    made = [derived_id("saga", "reserve", "1"), derived_id("saga", "reserve", "2"), derived_id("tick", b"\x00")]
+    assert [show(one) for one in made] == [
+        "5217488f-b6a1-8fa8-97a7-9ad84b091ff4",
+        "d6dd5bd1-097b-8483-b925-7e02a38a384f",
+        "697de4f3-138e-8b98-9845-f45256bde9a4",
+    ]
 
 
 def test_a_derived_id_depends_on_where_a_part_ends() -> None:

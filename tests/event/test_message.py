@@ -268,6 +268,19 @@ def unknown_word() -> None:
         pass
 
 
+def test_a_gap_in_the_versions_says_what_to_write() -> None:
+    with pytest.raises(DefinitionError) as caught:
+
+        class Shipped(OrderEvent, version=4, upcasts={1: dict}):
+            pass
+
+    assert caught.value.message == "Shipped is version 4 but cannot read version 2"
+    assert caught.value.hint == "upcasts={2: function} makes a body of version 3 from it"
+    with pytest.raises(DefinitionError) as caught:
+        upcast_too_many()
+    assert caught.value.hint == "raise version= to 3, or take the upcast away"
+
+
 def topic_as_text() -> None:
     class Shipped(Event, topic="orders"):
         order_id: Key[str]
