@@ -6,6 +6,7 @@ workers in this process; `tidings run` starts workers as processes of their own.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -26,6 +27,8 @@ from tidings.domain.service import Service
 from tidings.engine import open_engine
 from tidings.errors import DefinitionError, did_you_mean
 from tidings.settings import Settings
+
+log = logging.getLogger("tidings.system")
 
 
 class System:
@@ -130,7 +133,9 @@ async def work(
         try:
             yield worker
         finally:
-            await worker.stop(settings.drain)
+            cut = await worker.stop(settings.drain)
+            if cut:
+                log.warning("not finished in %g s, done again by the next owner: %s", settings.drain, ", ".join(cut))
             runtime.running.clear()
             runtime.busy = lambda: False
 

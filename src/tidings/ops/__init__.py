@@ -9,24 +9,28 @@ Answers are structs of plain values, so that they are tables, JSON and tests ali
 
 from __future__ import annotations
 
+from tidings.domain.runtime import Runtime
+from tidings.engine.port import Engine
+from tidings.engine.unit import Partition
 from tidings.ops.control import Moved, Reset, pause, remove, reset, resume
-from tidings.ops.doctor import Diagnosis, Finding, doctor
+from tidings.ops.doctor import Diagnosis, Finding, doctor, size, version
 from tidings.ops.entries import Entry, StreamEntry
 from tidings.ops.groups import GroupState, MemberState, PartitionState, groups, tallies
 from tidings.ops.journey import Fate, Journey, Pending, Step, journey
 from tidings.ops.opening import look, store_of
 from tidings.ops.parked import HeldEvent, ParkedKey, Redriven, held, parked, redrive
-from tidings.ops.places import offsets, read_place
+from tidings.ops.places import Place, offsets, read_place
 from tidings.ops.program import hears, load, look_through
-from tidings.ops.publish import Published, call, publish, read_message
+from tidings.ops.publish import Published, Publisher, publisher
 from tidings.ops.sagas import SagaState, sagas
 from tidings.ops.streams import StreamHistory, StreamKey, spaces, stream, streams
-from tidings.ops.topics import TopicState, find, tail, topics
+from tidings.ops.topics import TopicState, check_topics, find, tail, topics
 from tidings.ops.verify import Check, Verdict, verify
 
 __all__ = [
     "Check",
     "Diagnosis",
+    "Engine",
     "Entry",
     "Fate",
     "Finding",
@@ -36,11 +40,15 @@ __all__ = [
     "MemberState",
     "Moved",
     "ParkedKey",
+    "Partition",
     "PartitionState",
     "Pending",
+    "Place",
     "Published",
+    "Publisher",
     "Redriven",
     "Reset",
+    "Runtime",
     "SagaState",
     "Step",
     "StreamEntry",
@@ -48,7 +56,7 @@ __all__ = [
     "StreamKey",
     "TopicState",
     "Verdict",
-    "call",
+    "check_topics",
     "doctor",
     "find",
     "groups",
@@ -61,14 +69,14 @@ __all__ = [
     "offsets",
     "parked",
     "pause",
-    "publish",
-    "read_message",
+    "publisher",
     "read_place",
     "redrive",
     "remove",
     "reset",
     "resume",
     "sagas",
+    "size",
     "spaces",
     "store_of",
     "stream",
@@ -77,4 +85,5 @@ __all__ = [
     "tallies",
     "topics",
     "verify",
+    "version",
 ]
