@@ -190,7 +190,8 @@ async def test_parked_events_are_shown_and_driven_again_in_order() -> None:
         assert (second.error, first.attempt, second.attempt) == ("", 3, 0)
         assert post.sent == ["ada: b-2 is overdue"]
         await world.store(OnLoan(book="b-1", reader="ada"))
-        assert await world.redrive(reminders, key="b-2") == 0
+        with pytest.raises(Refused, match="nothing parked under the key 'b-2'"):
+            await world.redrive(reminders, key="b-2")
         assert await world.redrive(reminders) == 1
         assert (await remindful(world)).reminders == 2
         assert await world.parked() == []

@@ -14,6 +14,7 @@ from typing import Any, Literal, LiteralString, TypeAlias
 
 from typing_extensions import TypeVar
 
+from tidings import ops
 from tidings.clock import from_micro, seconds
 from tidings.domain.client import Client, Receipt
 from tidings.domain.columns import to_values
@@ -25,7 +26,7 @@ from tidings.errors import DefinitionError, Refused, Stale, TidingsError, did_yo
 from tidings.event.envelope import unpack
 from tidings.event.message import Event, Message
 from tidings.event.outcome import key_of
-from tidings.event.partition import key_bytes, key_text
+from tidings.event.partition import key_text
 from tidings.system import System
 from tidings.testing.harness import Harness, open_harness
 
@@ -178,29 +179,49 @@ class World(Client):
         writes = [Write(addresses.of(type(row), getattr(row, row.__key__)), to_values(row)) for row in rows]
         await self._store.commit([Unit(writes=writes)])
 
-    async def pause(self, part: Part, /, reason: str = "paused by the test") -> None:
-        """Its group handles nothing until `resume`; what is told meanwhile waits."""
-        await self._set_paused(part, reason)
-
-    async def resume(self, part: Part, /) -> None:
-        await self._set_paused(part, None)
-
-    async def _set_paused(self, part: Part, reason: str | None) -> None:
+    async def pause(self, part: Part, /, reason: str = "") -> None:
+        """Its groups handle nothing until `resume`; what is told meanwhile waits."""
         await self._harness.calm(CALM)
         for group in self._groups(part):
-            partitions = [p.partition for p in await self._store.progress(group)]
-            await self._store.set_paused(group, partitions, reason)
+            await ops.pause(self._harness.engine, group, reason)
+        await self._noticed()
+
+    async def resume(self, part: Part, /, *, accept_loss: bool = False) -> None:
+        """They go on where they stand. Raises Refused where retention took events, unless that is accepted."""
+        for group in self._groups(part):
+            await ops.resume(self._harness.engine, group, accept_loss=accept_loss)
         await self._noticed()
 
     async def redrive(self, part: Part, /, *, key: object = None, drop: bool = False) -> int:
-        """Parked events (of one key) are due now, in order, or dropped; how many there were."""
-        wanted = None if key is None else key_bytes(key)
-        count = 0
-        for group, partition, queue in await self._stuck():
-            if group in self._groups(part) and (wanted is None or queue[0].key == wanted):
-                count += await self._store.redrive(group, partition, queue[0].key, drop)
+        """Parked events (of one key) are due now, in order, or dropped; how many there were.
+
+        Raises Refused for a key that has none parked.
+        """
+        wanted = None if key is None else key_text(key)
+        found: list[ops.Redriven] = []
+        groups = await self.parked(part)
+        for group in dict.fromkeys(one.group for one in groups if key is None or one.key == wanted):
+            found += await ops.redrive(self._harness.engine, group, wanted, drop=drop)
+        if key is not None and not found:
+            raise Refused(
+                f"{part.name!r} has nothing parked under the key {wanted!r}",
+                hint=did_you_mean(str(wanted), {one.key for one in groups if one.key}),
+            )
         await self._noticed()
-        return count
+        return sum(one.events for one in found)
+
+    async def reset(
+        self, part: Part, /, to: ops.Place = "start", *, effects: Literal["muted", "again"] | None = None
+    ) -> None:
+        """Its groups hear again what lies behind that place; a projection is emptied, and goes to its start alone.
+
+        `effects`: whether what comes of it happens again, or rows alone are written. Raises Refused as
+        `tidings reset` does.
+        """
+        await self._harness.calm(CALM)
+        for group in self._groups(part):
+            await ops.reset(self._runtime, group, to, effects)
+        await self._noticed()
 
     def crash(self, part: Part, /, *, at: CrashPoint) -> None:
         """The next batch of this service dies there, with all that its member has in hand; another member takes over.
