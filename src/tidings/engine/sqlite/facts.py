@@ -42,15 +42,15 @@ async def facts(core: Core, *, thorough: bool = False) -> Mapping[str, Any]:
 
 def _counts(c: apsw.Connection) -> dict[str, Any]:
     pages, free, size = c.execute(SQL["pages"]).fetchall()[0]
-    return {
-        "layout": version(c),
-        "pages": pages,
-        "free_pages": free,
-        "page_bytes": size,
-        "records": _one(c, "count_records"),
-        "streams": _one(c, "count_streams"),
-        "once_marks": _one(c, "count_once"),
-    }
+    found = {"layout": version(c), "pages": pages, "free_pages": free, "page_bytes": size}
+    try:
+        return found | {
+            "records": _one(c, "count_records"),
+            "streams": _one(c, "count_streams"),
+            "once_marks": _one(c, "count_once"),
+        }
+    except apsw.CorruptError:  # a thorough look says what is damaged
+        return found
 
 
 def _one(c: apsw.Connection, name: str) -> Any:

@@ -19,8 +19,7 @@ from typing import Any
 
 import apsw
 
-from tidings.engine.sqlite.guard import USERS, Guard
-from tidings.engine.sqlite.sql import rows_of
+from tidings.engine.sqlite.guard import Guard
 from tidings.engine.sqlite.translate import is_files, translated
 from tidings.engine.unit import Inner, Inside
 from tidings.errors import Refused
@@ -51,8 +50,7 @@ class SqlTransaction:
                 raise Refused("this transaction is over", hint="use `tx` only inside the handler that was given it")
             self._c.set_progress_handler(self._overdue, TICKS)
             try:
-                with self._guard.up():
-                    return rows_of(self._c, USERS + sql, dict(parameters or {}))
+                return self._guard.run(sql, parameters or {})
             except apsw.Error as error:
                 if is_files(error):
                     self.broken = error

@@ -1,7 +1,9 @@
 """Looking through the log: rows in commit order, filtered by partition, each checked against its seal.
 
-There is no index but the position, so a look is a range of positions: at most `WINDOW` at once, or the loop would stand
-still while a member that owns one quiet partition is led past ten million records of others.
+There is no index but the position. A look that finds nothing for its partitions would go through the whole log, and the
+loop would stand still meanwhile: so every 4096th position comes along, whoever's it is, and tells when `WINDOW`
+positions are behind. There is no upper bound in the statement: a position that was flipped on the disk is out of order,
+and a bound would end the look there, in silence; like this it is met, and its seal does not fit.
 """
 
 from __future__ import annotations
@@ -19,8 +21,7 @@ from tidings.engine.unit import Record
 from tidings.errors import Corrupt, EngineError, Truncated
 
 WINDOW = 50_000
-REACH, SCAN, SCAN_ALL = SQL["reach"], SQL["scan"], SQL["scan_all"]
-FIRSTS, LOG_AFTER = SQL["firsts"], SQL["log_after"]
+REACH, SCAN, SCAN_ALL, FIRSTS = SQL["reach"], SQL["scan"], SQL["scan_all"], SQL["firsts"]
 
 
 @dataclass
@@ -34,20 +35,15 @@ class Found:
 
 
 def scan(reads: Reads, starts: Mapping[int, int], begin: int, limit: int, size: int) -> Found:
-    """Records of these partitions (by tp) from `begin` on, none below its partition's own start."""
+    """Records of these partitions (by tp) from `begin` on, none below its partition's own start. At most `limit` rows
+    and about `size` bytes."""
     with reads.snapshot() as c:
         reach, lost = rows_of(c, REACH)[0]
         found = Found(end=max(begin, reach))
         if lost > begin:
             _truncated(reads, c, starts, begin, found)
-        if begin >= reach:
-            return found
-        last = min(reach, begin + WINDOW) - 1
-        full = _collect(reads, c, starts, (begin, last, limit, size), found)
-        if full is not None:
-            found.end, found.whole = full, False
-        elif last + 1 < reach:
-            found.end, found.whole = _leap(c, last + 1, reach, found), False
+        if begin < reach:
+            _collect(reads, c, starts, (begin, reach, limit, size), found)
     return found
 
 
@@ -59,45 +55,42 @@ def _truncated(reads: Reads, c: apsw.Connection, starts: Mapping[int, int], begi
 
 def _collect(
     reads: Reads, c: apsw.Connection, starts: Mapping[int, int], bounds: tuple[int, int, int, int], found: Found
-) -> int | None:
-    """Fill in the records; where to go on if there were too many of them."""
-    begin, last, limit, size = bounds
-    if len(starts) == len(reads.catalog.parts):
-        rows = c.execute(SCAN_ALL, (begin, last, limit))
-    else:
-        rows = c.execute(SCAN, (begin, last, json.dumps(list(starts)), limit))
+) -> None:
+    begin, reach, limit, size = bounds
     ill, parts = found.ill, reads.catalog.parts
+    if len(starts) == len(parts):
+        rows = c.execute(SCAN_ALL, (begin, limit))
+    else:
+        rows = c.execute(SCAN, (begin, json.dumps(list(starts)), limit))
     found.records = {tp: [] for tp in starts}
     open_ = {tp: got for tp, got in found.records.items() if tp not in ill}
     even = max(starts.values(), default=0) <= begin
-    count, pos = 0, begin
+    last, enough = begin + WINDOW, False
+    count, passed = 0, begin - 1
     for pos, tp, key, time, head, data, crc in rows:
         count += 1
         if seal(pos, tp, time, key, head, data) != crc:
+            if passed < pos < reach:
+                passed = pos
             if tp in open_ or tp not in parts:
                 ill[tp] = _corrupt(reads, tp, pos)
                 open_.pop(tp, None)
             continue
+        passed = pos
         got = open_.get(tp)
-        if got is None or not (even or pos >= starts[tp]):
-            continue  # of a topic that was declared since, of one that is ill, or below the partition's own start
-        got.append(Record(pos, time, key, head, data))
-        size -= len(head) + (len(data) if data is not None else 0)
-        if size <= 0:
+        if got is not None and (even or pos >= starts[tp]):
+            got.append(Record(pos, time, key, head, data))
+            size -= len(head) + (len(data) if data is not None else 0)
+            enough = size <= 0
+        if enough or pos >= last:
             rows.close()
-            return int(pos) + 1
-    return int(pos) + 1 if count == limit else None
+            enough = True
+            break
+    if enough or count >= limit:
+        found.end, found.whole = passed + 1, False
 
 
 def _corrupt(reads: Reads, tp: int, pos: int) -> Corrupt:
     """A partition that is unknown is itself the flipped field."""
     part = reads.catalog.parts.get(tp)
     return Corrupt(part.topic if part else "?", part.number if part else tp, pos)
-
-
-def _leap(c: apsw.Connection, end: int, reach: int, found: Found) -> int:
-    """Over positions whose records are gone, or one look a window would be spent on nothing."""
-    if any(found.records.values()):
-        return end
-    after = rows_of(c, LOG_AFTER, (end,))
-    return int(after[0][0]) if after else reach

@@ -83,11 +83,11 @@ select name from sqlite_schema where type = 'table' and name not like 'tidings!_
 insert into tidings_log values (?, ?, ?, ?, ?, ?, ?)
 
 -- name: scan
-select pos, tp, key, time, head, data, crc from tidings_log where pos between ?1 and ?2
-  and tp in (select value from json_each(?3)) order by pos limit ?4
+select pos, tp, key, time, head, data, crc from tidings_log where pos >= ?1
+  and (tp in (select value from json_each(?2)) or pos & 4095 = 0) order by pos limit ?3
 
 -- name: scan_all
-select pos, tp, key, time, head, data, crc from tidings_log where pos between ?1 and ?2 order by pos limit ?3
+select pos, tp, key, time, head, data, crc from tidings_log where pos >= ?1 order by pos limit ?2
 
 -- name: log_after
 select pos, time from tidings_log where pos >= ?1 order by pos limit 1

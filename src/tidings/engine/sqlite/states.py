@@ -11,7 +11,7 @@ import apsw
 from tidings.engine.port import Table
 from tidings.engine.sqlite.catalog import TYPES, RowTable, read_catalog
 from tidings.engine.sqlite.core import Core
-from tidings.engine.sqlite.guard import USERS, Guard
+from tidings.engine.sqlite.guard import Guard
 from tidings.engine.sqlite.seal import seal
 from tidings.engine.sqlite.sql import SQL, row_of, rows_of
 from tidings.engine.sqlite.turn import Turn
@@ -132,8 +132,7 @@ def _script(turn: Turn, guard: Guard, name: str, sql: str) -> Sequence[str]:
             )
         return tuple(json.loads(known[0][1]))
     before = {row[0] for row in turn.c.execute(SQL["schema_tables"])}
-    with guard.up():
-        turn.c.execute(USERS + sql)
+    guard.run_script(sql)
     made = sorted({row[0] for row in turn.c.execute(SQL["schema_tables"])} - before)
     turn.c.execute(SQL["script_put"], (name, sql, json.dumps(made)))
     return made

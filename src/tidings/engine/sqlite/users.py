@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from tidings.engine.sqlite.guard import USERS, Guard
-from tidings.engine.sqlite.sql import rows_of
+from tidings.engine.sqlite.guard import Guard
 from tidings.engine.sqlite.translate import translated
 from tidings.errors import Closed, Refused, Unavailable
 
@@ -34,12 +33,11 @@ class Users:
 
     async def query(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         def look(c: apsw.Connection) -> Sequence[Sequence[Any]]:
-            with self._guards[c].up():
-                try:
-                    return rows_of(c, USERS + sql, dict(parameters))
-                except (LookupError, TypeError, ValueError, OverflowError) as error:
-                    words = f"these parameters do not fit the statement: {error!r}"
-                    raise Refused(words, hint="name each one, as in :name, and give it a plain value") from error
+            try:
+                return self._guards[c].run(sql, parameters)
+            except (LookupError, TypeError, ValueError, OverflowError) as error:
+                words = f"these parameters do not fit the statement: {error!r}"
+                raise Refused(words, hint="name each one, as in :name, and give it a plain value") from error
 
         return await self.run(look)
 
