@@ -43,14 +43,8 @@ def _show(found: ops.Journey) -> None:
     for waiting in found.pending:
         line(text("waits", "look"), f"{waiting.name} of {waiting.group} until {moment(waiting.due)}")
     for saga in found.sagas:
-        why = text(f": {saga.reason}", "faint") if saga.reason else ""
-        line(
-            "saga",
-            text(f"{saga.saga} {saga.key}", "strong"),
-            text(saga.status, COLOURS.get(saga.status, "")),
-            steps(saga),
-            why,
-        )
+        shown = steps(saga).append(f": {text(saga.reason).plain}" if saga.reason else "", "dim")
+        line("saga", text(f"{saga.saga} {saga.key}", "strong"), text(saga.status, COLOURS.get(saga.status, "")), shown)
     for remark in found.remarks:
         line(text(remark, "look"))
 
@@ -99,4 +93,8 @@ def _fates(step: ops.Step, found: ops.Journey) -> Iterator[Text]:
 
 
 def _at(f: ops.Fate, found: ops.Journey) -> str:
-    return "" if f.time is None else f" +{span(max(0.0, (f.time - found.began).total_seconds()))}"
+    """When: a time that the ledger knows only as the latest is marked."""
+    if f.time is None:
+        return ""
+    sign = "+" if f.exact else glyph("≤", "<=")
+    return f" {sign}{span(max(0.0, (f.time - found.began).total_seconds()))}"

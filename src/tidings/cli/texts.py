@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from tidings.clock import SystemClock, from_micro
+from tidings.ops import plural, span
 
 # Control characters (a terminal obeys them), and what turns the direction of a line around: shown, never sent.
 _DANGEROUS = re.compile(
@@ -47,31 +48,13 @@ def ago(at: datetime | None, now: datetime) -> str:
     return "" if at is None else span(max(0.0, (now - at).total_seconds()))
 
 
-def span(seconds: float) -> str:
-    """`12 ms`, `3.4 s`, `2 m 5 s`, `3 h 20 m`, `5 d 2 h`."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} m {rest} s" if rest else f"{minutes} m"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} m" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
-
-
 def count(number: int) -> str:
     return f"{number:,}"
-
-
-def plural(number: int, word: str) -> str:
-    """`1 event`, `2 events`."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def body(data: msgspec.Raw) -> str:
     """JSON on one line."""
     return safe(bytes(data).decode("utf-8", "backslashreplace"))
+
+
+__all__ = ["ago", "body", "count", "moment", "now", "plural", "safe", "safe_lines", "span"]

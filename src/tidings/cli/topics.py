@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -51,11 +52,11 @@ def _keeps(t: ops.TopicState) -> str:
 
 def tail(
     *names: str,
+    last: Annotated[int | None, Parameter(name=["--last", "-n"])] = None,
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
     key: str | None = None,
     type: str | None = None,
-    limit: Annotated[int | None, Parameter(name=["--limit", "-n"])] = None,
     look: Look = Look(),
 ) -> int:
     """The records of topics, in the order of their commits; read by their envelopes, no code is needed.
@@ -64,51 +65,54 @@ def tail(
     ----------
     names:
         Topics; none: all.
+    last:
+        So many from the end; 20, if nothing else is said.
     from_:
-        start, end, an offset, a moment (2026-03-01T12:00Z), or how long ago (90s, 15m, 2h, 7d). Default: start; with
-        --follow: end.
+        All from here on: start, end, an offset, a moment (2026-03-01T12:00Z), or how long ago (90s, 15m, 2h, 7d).
     follow:
         Go on with what comes.
     key:
         Only of this key.
     type:
         Only of this name.
-    limit:
-        So many at most.
     """
-    if limit is not None and limit < 0:
-        raise SettingsError(f"--limit {limit} is less than nothing", hint="a count of records")
-    place = ops.read_place(from_ or ("end" if follow else "start"))
-    run(_tail(names, place, look, follow=follow, key=key, type=type, limit=limit))
+    if last is not None and (last < 0 or from_ is not None):
+        raise SettingsError("--last is a count of records from the end", hint="leave --from out, or --last")
+    place = ops.read_place(from_) if from_ is not None else None
+    wanted = Wanted(key, type)
+    run(_tail(names, 20 if last is None else last, place, wanted, look, follow=follow))
     return 0
 
 
+@dataclass(frozen=True)
+class Wanted:
+    key: str | None
+    type: str | None
+
+    def __call__(self, e: ops.Entry) -> bool:
+        return self.key in (None, e.key) and self.type in (None, e.name)
+
+
 async def _tail(
-    names: Sequence[str],
-    place: ops.Place,
-    look: Look,
-    *,
-    follow: bool,
-    key: str | None,
-    type: str | None,
-    limit: int | None,
+    names: Sequence[str], last: int, place: ops.Place | None, wanted: Wanted, look: Look, *, follow: bool
 ) -> None:
-    left = limit
+    show = _json if look.json else _line
     async with look.engine() as engine:
-        start = await ops.offsets(engine, await ops.check_topics(engine, names), place)
-        if left == 0:
-            return
-        async for entry in ops.tail(engine, start, follow=follow, damaged=_damaged):
-            if (key is not None and entry.key != key) or (type is not None and entry.name != type):
-                continue
-            if look.json:
-                write(to_json(entry) + b"\n")
-            else:
-                _line(entry)
-            if left is not None:
-                left -= 1
-                if left == 0:
-                    return
+        topics = await ops.check_topics(engine, names)
+        start = await ops.offsets(engine, topics, "end" if place is None else place)
+        if place is None and last:
+            for entry in await ops.last(engine, topics, last, wanted):
+                show(entry)
+                part = ops.Partition(entry.topic, entry.partition)
+                start[part] = max(start[part], entry.offset + 1)
+        if place is not None or follow:
+            async for entry in ops.tail(engine, start, follow=follow, damaged=_damaged):
+                if wanted(entry):
+                    show(entry)
+
+
+def _json(e: ops.Entry) -> None:
+    write(to_json(e) + b"\n")
 
 
 def _damaged(error: Corrupt) -> None:

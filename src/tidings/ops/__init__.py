@@ -13,7 +13,7 @@ from tidings.domain.runtime import Runtime
 from tidings.engine.port import Engine
 from tidings.engine.unit import Partition
 from tidings.ops.control import Moved, Reset, pause, remove, reset, resume
-from tidings.ops.doctor import Diagnosis, Finding, doctor, size, version
+from tidings.ops.doctor import Diagnosis, Finding, doctor, version
 from tidings.ops.entries import Entry, StreamEntry
 from tidings.ops.groups import GroupState, MemberState, PartitionState, groups, tallies
 from tidings.ops.journey import Fate, Journey, Pending, Step, journey
@@ -24,8 +24,9 @@ from tidings.ops.program import hears, load, look_through
 from tidings.ops.publish import Published, Publisher, publisher
 from tidings.ops.sagas import SagaState, sagas
 from tidings.ops.streams import StreamHistory, StreamKey, spaces, stream, streams
-from tidings.ops.topics import TopicState, check_topics, find, tail, topics
+from tidings.ops.topics import TopicState, check_topics, find, last, tail, topics
 from tidings.ops.verify import Check, Verdict, verify
+from tidings.ops.words import plural, size, span
 
 __all__ = [
     "Check",
@@ -63,12 +64,14 @@ __all__ = [
     "hears",
     "held",
     "journey",
+    "last",
     "load",
     "look",
     "look_through",
     "offsets",
     "parked",
     "pause",
+    "plural",
     "publisher",
     "read_place",
     "redrive",
@@ -78,6 +81,7 @@ __all__ = [
     "sagas",
     "size",
     "spaces",
+    "span",
     "store_of",
     "stream",
     "streams",

@@ -17,6 +17,7 @@ from tidings.event.identity import id_time, show
 from tidings.ops.groups import groups
 from tidings.ops.sagas import OPEN, counts
 from tidings.ops.scan import beginnings, scan
+from tidings.ops.words import plural
 
 SHOWN = 50  # violations that are told one by one
 PAGE = 1000
@@ -223,9 +224,13 @@ async def _settle(engine: Engine, found: Found, lacking: dict[bytes, tuple[Head,
         else:
             found.violated(f"the cause of {effect.name} at {place}, {show(cause)}, is nowhere")
     if scheduled:
-        found.remarks.append(f"{scheduled} flows begin with no message in the log: by a schedule, or retention took it")
+        found.remarks.append(
+            f"{plural(scheduled, 'flow')} begun by no message in the log: by a schedule, or retention took it"
+        )
     if gone:
-        found.remarks.append(f"{gone} causes are not in the log, which retention or compaction may have taken")
+        found.remarks.append(
+            f"{plural(gone, 'cause')} not in the log any more, which retention or compaction may have taken"
+        )
 
 
 async def _heads(engine: Engine, ids: Container[bytes]) -> dict[bytes, Head]:
@@ -306,19 +311,19 @@ async def rest(engine: Engine) -> Found:
         if group.state == "stalled":
             found.violated(f"{group.group}: {group.reasons[0]}")
         if group.lag:
-            found.open_.append(f"{group.lag} events lie before {group.group}")
+            found.open_.append(f"{plural(group.lag, 'event')} before {group.group}")
         if group.held > group.parked:
-            found.open_.append(f"{group.held - group.parked} events are held by {group.group}")
+            found.open_.append(f"{plural(group.held - group.parked, 'event')} held by {group.group}")
         if group.parked:
-            found.remarks.append(f"{group.parked} events are parked in {group.group}: they wait for a person")
+            found.remarks.append(f"{plural(group.parked, 'event')} parked in {group.group}, for a person to look")
     for name, by_status in (await counts(engine)).items():
         found.looked_at += sum(by_status.values())
         if by_status.get("stuck"):
-            found.violated(f"{by_status['stuck']} sagas {name} are stuck: an undo was refused")
+            found.violated(f"{plural(by_status['stuck'], 'saga')} of {name} stuck: an undo was refused")
         if open_ := sum(by_status.get(s, 0) for s in OPEN):
-            found.open_.append(f"{open_} sagas {name} are open")
+            found.open_.append(f"{plural(open_, 'saga')} of {name} open")
     if outbox := (await engine.facts()).get("outbox"):
-        found.open_.append(f"{outbox} events are in the outbox")
+        found.open_.append(f"{plural(outbox, 'event')} in the outbox")
     return found
 
 

@@ -21,6 +21,7 @@ from tidings.engine.unit import Partition
 from tidings.errors import Refused, did_you_mean
 from tidings.ops.groups import OPERATOR, TRUNCATED, groups, unknown_group
 from tidings.ops.places import Place, offsets
+from tidings.ops.words import plural
 
 ResetEffects: TypeAlias = Literal["muted", "again"]
 
@@ -123,7 +124,7 @@ async def reset(
     back = any(m.to < m.at for m in moved)
     if mine.projection is None and back and effects is None:
         raise Refused(
-            f"{group!r} would hear {sum(m.lag_after - m.lag for m in moved)} events again: "
+            f"{group!r} would hear {plural(sum(m.lag_after - m.lag for m in moved), 'event')} again: "
             "shall their effects happen again?",
             hint="--effects again: everything is told and asked once more; --effects muted: only rows are written",
         )

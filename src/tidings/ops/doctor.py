@@ -15,6 +15,7 @@ from tidings.clock import MICRO, from_micro
 from tidings.engine.port import Engine, Topic
 from tidings.engine.unit import Partition
 from tidings.ops.groups import GroupState, groups
+from tidings.ops.words import plural, size, span
 from tidings.settings import Setting, Settings
 
 Health: TypeAlias = Literal["ok", "look", "act"]
@@ -117,21 +118,27 @@ def _groups(states: Sequence[GroupState]) -> list[Finding]:
     dead = {m.name for s in states for m in s.members} - living
     found = [
         Finding("members", "ok", f"{len(living)} alive" + (f", {len(dead)} dead" if dead else "")),
-        Finding("lag", "ok", f"{sum(s.lag for s in states):,} events"),
+        Finding("lag", "ok", plural(sum(s.lag for s in states), "event")),
     ]
-    ill = [s for s in states if s.status != "ok"]
+    ill: dict[tuple[Health, str], list[str]] = {}
+    for s in states:
+        if s.status != "ok":
+            ill.setdefault((s.status, "; ".join(s.reasons)), []).append(s.group)
     return found + [
-        Finding(f"group {s.group}", s.status, "; ".join(s.reasons), f"tidings groups {s.group}") for s in ill
+        Finding(
+            "groups" if len(names) > 1 else "group", health, f"{', '.join(names)}: {why}", f"tidings groups {names[0]}"
+        )
+        for (health, why), names in ill.items()
     ]
 
 
 def _held(states: Sequence[GroupState], settings: Settings, now: int) -> list[Finding]:
     oldest: datetime | None = min((s.oldest for s in states if s.oldest), default=None)
     held = sum(s.held for s in states)
-    found = [Finding("held", "ok", f"{held:,} events")]
+    found = [Finding("held", "ok", plural(held, "event"))]
     if oldest is not None:
         age = (from_micro(now) - oldest).total_seconds()
-        found = [Finding("held", "ok", f"{held:,} events, the oldest recorded {duration(age)} ago")]
+        found = [Finding("held", "ok", f"{plural(held, 'event')}, the oldest recorded {span(age)} ago")]
     for s in states:
         full = [p for p in s.partitions if p.held >= NEARLY * settings.held]
         if full:
@@ -166,8 +173,8 @@ async def _between(engine: Engine, low: Mapping[Partition, int], high: Mapping[P
 
 
 def _warning(group: str, topic: Topic, count: int) -> Finding:
-    left = duration((topic.keep or 0) * SOON)
-    value = f"{count:,} events of {topic.name} go within {left}, unhandled"
+    left = span((topic.keep or 0) * SOON)
+    value = f"{plural(count, 'event')} of {topic.name} will go within {left}, unhandled"
     hint = "start or scale its workers, keep the topic longer, or declare it with hold_for_groups=True"
     return Finding(f"group {group}", "act", value, hint)
 
@@ -177,30 +184,5 @@ def _marks(facts: Mapping[str, Any]) -> list[Finding]:
     if "once_marks" not in facts:
         return []
     window = float(facts["once_seconds"])
-    value = f"{facts['once_marks']:,} kept, each for {duration(window)}: rate x window"
+    value = f"{facts['once_marks']:,} kept, each for {span(window)}: rate x window"
     return [Finding("duplicate marks", "ok", value)]
-
-
-def size(count: float) -> str:
-    """`3.4 MB`; powers of 1024."""
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """`3 h 20 m`: two units at most."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    units = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
-    shown: list[str] = []
-    left = int(seconds)
-    for length, name in units:
-        if left >= length and len(shown) < 2:
-            shown.append(f"{left // length} {name}")
-            left %= length
-        elif shown:
-            break
-    return " ".join(shown)

@@ -21,6 +21,7 @@ from tidings.clock import MICRO, from_micro
 from tidings.engine.port import Engine, Extent, Progress, Seated
 from tidings.engine.unit import Partition
 from tidings.errors import Corrupt, Refused, Truncated, did_you_mean
+from tidings.ops.words import plural
 
 Status: TypeAlias = Literal["ok", "look", "act"]
 STALLED = 10.0  # seconds without progress while events wait
@@ -172,14 +173,14 @@ def _judge(parts: Sequence[PartitionState], living: set[str]) -> list[tuple[int,
     orphans = [p for p in parts if p.lag and not p.alive and not p.paused]
     if orphans:
         count = sum(p.lag for p in orphans)
-        why = f"{count} events wait on {_places(orphans)} and no live member has it"
+        why = f"{plural(count, 'event')} before {_places(orphans)}, and no live member has it"
         found.append((2, "nobody handles it", why))
     parked = [p for p in parts if p.parked]
     if parked:
-        found.append((1, "parked", f"{sum(p.parked for p in parked)} events are parked on {_places(parked)}"))
+        found.append((1, "parked", f"{plural(sum(p.parked for p in parked), 'event')} parked on {_places(parked)}"))
     retried = sum(p.held - p.parked for p in parts)
     if retried:
-        found.append((1, "held", f"{retried} events are held: retried, slow, or behind one of their key"))
+        found.append((1, "held", f"{plural(retried, 'event')} held: retried, slow, or behind one of the same key"))
     if not living and not orphans:
         found.append((1, "no member", "no member runs; nothing waits"))
     return sorted(found, key=lambda each: -each[0])

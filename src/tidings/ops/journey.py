@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tidings.clock import from_micro
 from tidings.domain.effects import LATER
@@ -36,9 +37,10 @@ Hears: TypeAlias = Mapping[str, frozenset[str]]  # of each group of a program, t
 class Fate(Struct, frozen=True):
     """What became of one message in one group.
 
-    `handled` at `time` by `member`; `rejected`, `dropped`, `unknown` with a `text`; `held` (retried, slow, or behind
-    its key), `parked`; `waiting` or `paused` before it; `passed`: before the group began, or so long ago that no
-    ledger tells.
+    `handled` by `member` at `time`: exactly (`exact`) where the group told something then, for that is one commit; else
+    at the latest, for a line of the ledger may span a second. `rejected`, `dropped`, `unknown` with a `text`; `held`
+    (retried, slow, or behind its key), `parked`; `waiting` or `paused` before it; `passed`: before the group began, or
+    so long ago that no ledger tells.
     """
 
     group: str
@@ -46,6 +48,7 @@ class Fate(Struct, frozen=True):
     time: datetime | None = None
     member: str = ""
     text: str = ""
+    exact: bool = False
 
 
 class Step(Struct):
@@ -261,11 +264,19 @@ def _tree(steps: Sequence[Step], remarks: list[str]) -> list[Step]:
         cause = by_id.get(step.entry.causation or "")
         if cause is not None and cause is not step:
             cause.then.append(step)
+            cause.fates = [_told(fate, step.entry) for fate in cause.fates]
             continue
         roots.append(step)
         if step.entry.causation and step.entry.causation != step.entry.correlation:
             remarks.append(f"the cause of {step.entry.name} ({step.entry.causation}) is not in the log any more")
     return roots
+
+
+def _told(fate: Fate, told: Entry) -> Fate:
+    """The fate, with the moment at which its group told something about it."""
+    if fate.what != "handled" or told.source.rpartition("/")[2] != fate.group or fate.exact:
+        return fate
+    return replace(fate, time=told.time, exact=True)
 
 
 async def _pending(engine: Engine, correlation: bytes) -> list[Pending]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -111,6 +111,22 @@ async def tail(
         finally:
             if news is not None:
                 news.cancel()
+
+
+async def last(
+    engine: Engine, names: Sequence[str], count: int, wanted: Callable[[Entry], bool] = lambda _: True
+) -> list[Entry]:
+    """The last `count` records that are wanted, oldest first; found by looking back further and further."""
+    extents = await engine.log.extents(names)
+    window = max(1000, 4 * count)
+    while True:
+        start = {e.partition: max(e.first, e.next - window) for e in extents}
+        found: deque[Entry] = deque(maxlen=count)
+        async for page in scan(engine, start):
+            found.extend(e for part, record in page if wanted(e := entry(part, record)))
+        if len(found) == count or all(e.next - window <= e.first for e in extents):
+            return list(found)
+        window *= 8
 
 
 async def find(engine: Engine, place: str) -> Entry:

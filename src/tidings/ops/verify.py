@@ -22,6 +22,7 @@ from tidings.domain.runtime import Runtime
 from tidings.engine.port import Engine
 from tidings.ops.checks import Found, causes, damage, dense, ledgers, owners, rest
 from tidings.ops.shadow import compare
+from tidings.ops.words import plural
 
 Outcome: TypeAlias = Literal["holds", "violated", "not shown"]
 BEYOND = (
@@ -96,7 +97,9 @@ async def _folds(runtime: Runtime | None) -> Found:
             found.violated(f"{group.name}: {each}")
         found.count += made.wrong - len(made.differences)
         if not made.why and not made.wrong:
-            found.remarks.append(f"{group.name}: {made.events} events folded again into {made.rows} rows")
+            found.remarks.append(
+                f"{group.name}: {plural(made.events, 'event')} folded again into {plural(made.rows, 'row')}"
+            )
     return found
 
 
