@@ -37,6 +37,7 @@ class Arrival(Struct, eq=False):
     held: bool = False
     timer: Timer | None = None
     muted: bool = False
+    refused: dict[int, str] = {}  # which of several handlers refused inside the commit, and why: they do not run again
 
 
 class Append(Struct):

@@ -15,9 +15,10 @@ from tidings.delivery.session import Look
 from tidings.delivery.subscription import Arrival, Decision, Mode, Route, Runner, Subscription
 from tidings.domain.answers import REJECTION, Rejection, answers_topic
 from tidings.domain.effects import LATER, Effects
-from tidings.domain.runner import HandlerRunner, Several
+from tidings.domain.runner import HandlerRunner
 from tidings.domain.saga import Saga
 from tidings.domain.saga_run import TIMEOUT, SagaRunner, Timeout
+from tidings.domain.several import Several
 from tidings.domain.signature import Handler
 from tidings.engine.unit import Event as Told
 from tidings.engine.unit import Partition, Timer

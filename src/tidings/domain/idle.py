@@ -47,8 +47,9 @@ async def what_is_due(runtime: Runtime) -> list[str]:
     if runtime.busy():
         return ["a batch is being handled"]
     rows = await progress(runtime)
+    hearing = {g.name for g in runtime.program.groups if g.topics}
     begun = {p.group for p in rows}
-    open_ = [f"group {g} has not begun" for g in sorted(runtime.running - begun)]
+    open_ = [f"group {g} has not begun" for g in sorted(runtime.running & hearing - begun)]
     open_ += await _lagging(runtime, rows)
     now = await runtime.engine.store.now()
     for p in rows:

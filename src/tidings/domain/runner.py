@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -163,52 +163,3 @@ class HandlerRunner:
         decision = Decision(reads=look.reads, inside=Inside(arrival.number, run), raised=raised)
         decision.refuse = lambda no: self._rejected(arrival, look, no)
         return decision
-
-
-class Several:
-    """Several handlers of one group for one type, in the order they were written, as one decision."""
-
-    def __init__(self, runners: Sequence[HandlerRunner], retry: Retry) -> None:
-        self.runners = runners
-        self.retry = retry
-        self.keeps = any(r.keeps for r in runners)
-        self.mode: Mode = "inline" if all(r.mode == "inline" for r in runners) else "awaited"
-
-    def needs(self, message: Any, head: Head) -> dict[Address, Kind]:
-        return {a: k for r in self.runners for a, k in r.needs(message, head).items()}
-
-    def run(self, arrival: Arrival, look: Look) -> Decision | Awaitable[Decision]:
-        if self.mode != "inline":
-            return self._awaited(arrival, look)
-        whole = Decision(reads=look.reads)
-        for runner in self.runners:
-            decision = runner.run(arrival, look)
-            assert isinstance(decision, Decision)
-            self._join(whole, decision, look)
-        return whole
-
-    async def _awaited(self, arrival: Arrival, look: Look) -> Decision:
-        whole = Decision(reads=look.reads)
-        for runner in self.runners:
-            decision = runner.run(arrival, look)
-            self._join(whole, decision if isinstance(decision, Decision) else await decision, look)
-        return whole
-
-    @staticmethod
-    def _join(whole: Decision, one: Decision, look: Look) -> None:
-        """The next handler sees what this one returned, as it would in a turn of its own."""
-        for address, (kind, value) in one.writes.items():
-            look.put(address, kind.copy(value))
-        for address, append in one.appends.items():
-            look.put(address, append.kind.fold(look.see(address), append.messages))
-        whole.writes.update(one.writes)
-        for address, append in one.appends.items():
-            if address in whole.appends:
-                whole.appends[address].messages.extend(append.messages)
-            else:
-                whole.appends[address] = append
-        whole.events.extend(one.events)
-        whole.timers.extend(one.timers)
-        whole.cancel.extend(one.cancel)
-        if one.outcome != "handled":
-            whole.outcome, whole.text = one.outcome, one.text

@@ -15,7 +15,8 @@ from tidings.delivery.session import Look
 from tidings.delivery.subscription import Arrival, Decision, Runner, Subscription
 from tidings.domain.columns import from_values, to_values
 from tidings.domain.rows import default_row
-from tidings.domain.runner import HandlerRunner, Several
+from tidings.domain.runner import HandlerRunner
+from tidings.domain.several import Several
 from tidings.domain.state import Row
 from tidings.engine.unit import Address, Value
 from tidings.errors import TidingsError
