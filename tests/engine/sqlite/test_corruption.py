@@ -35,7 +35,8 @@ async def fill(path: Path) -> None:
 
 FIELDS = [
     "key = x'6c'", "key = null", "key = x''", "time = time + 1", "time = time + (1 << 40)", "head = x'68656164ff'",
-    "head = x''", "data = x'33'", "data = null", "data = x''", "crc = crc + 1", "crc = 0", "tp = (select max(tp) from tidings_part)",
+    "head = x''", "data = x'33'", "data = null", "data = x''", "crc = crc + 1", "crc = 0",
+    "tp = (select max(tp) from tidings_part)",
     "tp = 99", "tp = tp + 65536", "pos = 77", "pos = pos + (1 << 33)", "key = x'6b6865', head = x'6164'",
 ]  # fmt: skip
 
@@ -44,7 +45,7 @@ FIELDS = [
 async def test_i18_a_change_of_any_field_is_reported_and_never_served(tmp_path: Path, field: str) -> None:
     path = tmp_path / "x.db"
     await fill(path)
-    change(path, f"update tidings_log set {field} where pos = 1")  # noqa: S608
+    change(path, f"update tidings_log set {field} where pos = 1")
     async with opened(path) as engine:
         served, reported = [], 0
         for number in range(4):
@@ -56,8 +57,7 @@ async def test_i18_a_change_of_any_field_is_reported_and_never_served(tmp_path: 
             except Corrupt as corrupt:
                 reported += 1
                 assert corrupt.hint
-        everywhere = [n for n in range(4) if n != 0]
-        assert reported == 1 or (reported == 0 and "tp = " in field and everywhere)
+        assert reported == 1 or (reported == 0 and "tp = " in field), "a partition that nobody reads is told below"
         assert set(served) <= {b"1", b"3", b"4", b"5"}, "event 2 is the damaged one"
         found = (await engine.facts(thorough=True))["damage"]
         assert any("checksum" in sentence for sentence in found), "a thorough look finds it wherever it went"
@@ -154,7 +154,7 @@ async def keep_all(path: Path) -> None:
 async def test_i18_an_event_of_a_stream_is_checked(tmp_path: Path, field: str) -> None:
     path = tmp_path / "x.db"
     await keep_all(path)
-    change(path, f"update tidings_stream_event set {field} where version = 3")  # noqa: S608
+    change(path, f"update tidings_stream_event set {field} where version = 3")
     async with opened(path) as engine:
         try:
             history = (await engine.store.load([ORDER]))[0]
@@ -170,7 +170,7 @@ async def test_i18_an_event_of_a_stream_is_checked(tmp_path: Path, field: str) -
 async def test_i18_a_held_event_is_checked(tmp_path: Path, field: str) -> None:
     path = tmp_path / "x.db"
     await keep_all(path)
-    change(path, f"update tidings_held set {field} where pos = 3")  # noqa: S608
+    change(path, f"update tidings_held set {field} where pos = 3")
     async with opened(path) as engine:
         claims = await engine.store.claim("g", "m", {P0: 0})
         with pytest.raises(Corrupt) as caught:
@@ -182,7 +182,7 @@ async def test_i18_a_held_event_is_checked(tmp_path: Path, field: str) -> None:
 async def test_i18_a_timer_is_checked(tmp_path: Path, field: str) -> None:
     path = tmp_path / "x.db"
     await keep_all(path)
-    change(path, f"update tidings_timer set {field}")  # noqa: S608
+    change(path, f"update tidings_timer set {field}")
     async with opened(path) as engine:
         with pytest.raises(Corrupt):
             await engine.store.timers(await engine.store.claim("g", "m", {P0: 0}), 9)

@@ -63,7 +63,7 @@ async def test_h05_processes_that_open_a_new_file_at_once_make_it_once(tmp_path:
 
 
 async def test_of_saturated_processes_none_waits_for_many_turns_of_others(tmp_path: Path) -> None:
-    """Without a line, SQLite gives the lock to whoever asks at the right moment: hundreds of turns without one's own."""
+    """Without a line, SQLite gives its lock to whoever asks at the right moment: hundreds of turns without one's own."""
     path = tmp_path / "x.db"
     async with fresh(path) as engine, AsyncExitStack() as stack:
         workers = [await stack.enter_async_context(child("saturates", path, n, 250)) for n in range(4)]
@@ -120,9 +120,10 @@ async def test_a_frozen_member_is_seen_by_its_lease(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     async with fresh(path, lease=0.5, beat=0.1) as engine:
         reader, _ = await seated(engine, "a")
+        waiting = asyncio.ensure_future(reader.change())  # type: ignore[attr-defined]
         async with child("member", path, "b", 0.5) as other:
             assert await other.said() == "2 0"
-            drained = (await asyncio.wait_for(reader.change(), 30)).drain  # type: ignore[attr-defined]
+            drained = (await asyncio.wait_for(waiting, 30)).drain
             other.signal(signal.SIGSTOP)
             assert (await asyncio.wait_for(reader.change(), 30)).gain == drained  # type: ignore[attr-defined]
             other.signal(signal.SIGCONT)
@@ -187,4 +188,4 @@ async def test_a_lock_file_is_left_and_does_no_harm(tmp_path: Path) -> None:
     async with opened(path) as engine:
         assert not await engine.log.members("g")
         assert Counter(name.name for name in tmp_path.iterdir() if name.is_dir()) == {"x.db.members": 1}
-        assert not os.listdir(tmp_path / "x.db.members")  # noqa: PTH208
+        assert not os.listdir(tmp_path / "x.db.members")

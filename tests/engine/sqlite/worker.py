@@ -27,7 +27,8 @@ def say(*words: object) -> None:
 
 
 async def told() -> str:
-    return (await asyncio.to_thread(sys.stdin.readline)).strip()
+    line: str = await asyncio.to_thread(sys.stdin.readline)
+    return line.strip()
 
 
 def stop() -> None:
@@ -177,9 +178,28 @@ async def saturates(path: str, mine: str, count: str) -> None:
         say("done")
 
 
+async def says_now(path: str) -> None:
+    async with opened(Path(path)) as engine:
+        say(await engine.store.now())
+
+
 FUNCTIONS: dict[str, Callable[..., Awaitable[None]]] = {
     f.__name__: f
-    for f in (appends, opens, member, hears, zombie, stops_at, commits, marks, sweeps, fills, reads_only, saturates)
+    for f in (
+        appends,
+        opens,
+        member,
+        hears,
+        zombie,
+        stops_at,
+        commits,
+        marks,
+        sweeps,
+        fills,
+        reads_only,
+        saturates,
+        says_now,
+    )
 }
 
 

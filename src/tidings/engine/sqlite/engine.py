@@ -20,7 +20,7 @@ from tidings.engine.sqlite.facts import facts
 from tidings.engine.sqlite.fair import Turnstile
 from tidings.engine.sqlite.log import SqliteLog
 from tidings.engine.sqlite.members import Members
-from tidings.engine.sqlite.migrate import LATEST, checked, migrate
+from tidings.engine.sqlite.migrate import checked, migrate
 from tidings.engine.sqlite.reads import Reads
 from tidings.engine.sqlite.sql import SQL, rows_of
 from tidings.engine.sqlite.store import SqliteStore
@@ -29,7 +29,7 @@ from tidings.engine.sqlite.users import Users
 from tidings.engine.sqlite.waking import Watch
 from tidings.engine.sqlite.writer import Writer
 from tidings.engine.wake import Wake
-from tidings.errors import Refused, Unavailable
+from tidings.errors import Unavailable
 
 
 class Sqlite:
@@ -150,14 +150,9 @@ def _probe(path: str, *, create: bool) -> None:
     c = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
     try:
         c.set_busy_timeout(BUSY)  # somebody may be making it
-        found = checked(c, path)
+        checked(c, path, old=create)
     finally:
         c.close()
-    if not create and found != LATEST:
-        raise Refused(
-            f"{path} has layout {found}, this tidings works on {LATEST}",
-            hint="open it once with a service of this tidings, which brings it up to date",
-        )
 
 
 def _settle(c: apsw.Connection, members: Members) -> None:

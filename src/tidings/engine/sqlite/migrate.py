@@ -46,12 +46,18 @@ def _step(c: apsw.Connection, number: int) -> None:
     c.execute(SQL["meta_set"], ("schema", number))
 
 
-def checked(c: apsw.Connection, path: str) -> int:
-    """The version of the file's layout, 0 where it has none; Refused where it is later than ours."""
+def checked(c: apsw.Connection, path: str, *, old: bool = True) -> int:
+    """The version of the file's layout, 0 where it has none; Refused where it is later than ours, or earlier without
+    `old`."""
     found = version(c)
     if found > LATEST:
         raise Refused(
             f"{path} was written by a later tidings (its layout is {found}, this one knows up to {LATEST})",
             hint="run the later tidings; there is no way back but a backup from before the upgrade",
+        )
+    if found < LATEST and not old:
+        raise Refused(
+            f"{path} has layout {found}, this tidings works on {LATEST}",
+            hint="open it once with a service of this tidings, which brings it up to date",
         )
     return found
