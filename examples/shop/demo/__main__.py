@@ -37,6 +37,7 @@ async def main(folder: Path, lines: list[str], console: Console) -> Report:
 async def report(diary: Diary, folder: Path, client: Client, runtime: Runtime) -> Report:
     engine, outside = runtime.engine, folder / "outside"
     told = await facts.Told.read(engine)
+    example = one_undone(told)
     return Report(
         folder=folder,
         diary=diary,
@@ -48,15 +49,15 @@ async def report(diary: Diary, folder: Path, client: Client, runtime: Runtime) -
         deliveries=facts.Deliveries.read(folder / "history"),
         groups=await ops.groups(engine),
         topics=await ops.topics(engine),
-        journey=await one_cancelled(told, runtime),
+        example=example,
+        journey=await ops.journey(engine, told.flows[example], ops.hears(runtime.program)) if example else None,
         verdict=await ops.verify(engine, runtime),
     )
 
 
-async def one_cancelled(told: facts.Told, runtime: Runtime) -> ops.Journey | None:
-    """The first order that was paid and reserved before no carrier would take it: all of that was undone."""
-    found = [order_id for order_id, why in sorted(told.cancelled.items()) if why == facts.WHY["ShippingFailed"]]
-    return await ops.journey(runtime.engine, told.flows[found[0]], ops.hears(runtime.program)) if found else None
+def one_undone(told: facts.Told) -> str:
+    """The first order that was paid and reserved before no carrier would take it, so all was undone; "" if none."""
+    return min((order for order, why in told.cancelled.items() if why == facts.WHY["ShippingFailed"]), default="")
 
 
 def empty(folder: Path) -> None:

@@ -21,7 +21,8 @@ class Report:
     deliveries: Deliveries
     groups: Sequence[ops.GroupState]
     topics: Sequence[ops.TopicState]
-    journey: ops.Journey | None
+    example: str  # an order that was paid and reserved before it was cancelled
+    journey: ops.Journey | None  # of it
     verdict: ops.Verdict
 
     def doubled(self) -> Mapping[str, int]:

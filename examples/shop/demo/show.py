@@ -1,17 +1,16 @@
 """How it is told: the report of a day, for a terminal of a hundred columns."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from os.path import relpath
 from typing import TypeAlias
 
-import msgspec
 from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
-from rich.tree import Tree
 
 from shop.demo.report import Report
 from tidings import ops
@@ -59,8 +58,9 @@ def orders(report: Report) -> Iterable[RenderableType]:
     )
     yield (
         f"{len(told.orders):,} orders: [green]{len(told.confirmed):,} confirmed[/], "
-        f"[yellow]{len(told.cancelled):,} cancelled[/], {len(told.orders) - len(told.ended)} open [dim]({reasons})[/]"
+        f"[yellow]{len(told.cancelled):,} cancelled[/], {len(told.orders) - len(told.ended)} open"
     )
+    yield f"[dim]cancelled because: {reasons}[/]"
     yield (
         f"from an order to its end: morning {waits(told.waits(None, diary.rush_began))}; "
         f"rush hour {waits(told.waits(diary.rush_began, None))}"
@@ -154,11 +154,15 @@ def groups(report: Report) -> Iterable[RenderableType]:
     diary = report.diary
     yield ""
     if diary.victim is not None:
-        yield f"payments-2 was killed with {report.in_hand} events in its hands; they were delivered again elsewhere"
-    yield f"notifications came back {diary.behind:,} events behind, and had caught up after {diary.caught_up:.1f} s"
-    yield f"{diary.redriven} events that were parked were driven again"
+        yield f"payments-2 was killed with {some(report.in_hand)} in its hands, delivered again elsewhere"
+    yield f"notifications came back {some(diary.behind)} behind, and had caught up after {diary.caught_up:.1f} s"
+    yield f"{some(diary.redriven)} had been parked, and ran again"
     if diary.largest is not None:
         yield f"the largest worker took {diary.largest / 2**20:.0f} MiB of memory"
+
+
+def some(events: int) -> str:
+    return f"{events:,} event{'' if events == 1 else 's'}"
 
 
 def none(count: int) -> str:
@@ -168,55 +172,40 @@ def none(count: int) -> str:
 # ---- One order -----------------------------------------------------------------------------------------------------
 
 
-class Detail(msgspec.Struct):
-    """The fields of any message that are worth a line."""
-
-    reason: str = ""
-    amount: str = ""
-    total: str = ""
-
-
 def flow(report: Report) -> Iterable[RenderableType]:
     if report.journey is None:
         yield "no order was cancelled after it was paid"
         return
+    made = table("what was said", "by", "after", "handled by")
+    made.columns[1].justify = made.columns[3].justify = "left"
     for step in report.journey.steps:
-        tree = Tree(node(step), guide_style="dim")
-        grow(tree, step)
-        yield tree
+        grow(made, step, "", "")
+    yield made
+    order = report.told.orders[report.example]
+    yield (
+        f"\n[dim]{report.example} of {escape(order['customer_id'])} to {order['ship_to']}, {order['total']} "
+        f"{order['currency']}; each message stands below the one that caused it[/]"
+    )
 
 
-def grow(tree: Tree, step: ops.Step) -> None:
-    for each in step.then:
-        grow(tree.add(node(each)), each)
-
-
-def node(step: ops.Step) -> str:
+def grow(made: Table, step: ops.Step, branch: str, below: str) -> None:
+    """A row for the message, then one for each that it led to: `branch` leads to it, `below` to those."""
     one = step.entry
-    name, verb = (f"[bold]{one.name}[/]", "asked") if one.kind == "command" else (f"[cyan]{one.name}[/]", "told")
+    name = f"[bold]{one.name}[/]" if one.kind == "command" else f"[cyan]{one.name}[/]"
     source = one.source.rpartition("/")[2]
-    return f"{name}{detail(one)} [dim]{verb} by {source}, {step.after * 1000:.0f} ms;[/] {became(step.fates)}"
-
-
-def detail(one: ops.Entry) -> str:
-    """What a message says beside its key, where that is short: an amount, a reason."""
-    body = msgspec.json.decode(one.data, type=Detail)
-    text = body.reason or body.amount or body.total
-    return f" [yellow]{escape(text)}[/]" if text else ""
+    made.add_row(f"[dim]{branch}[/]{name}", source, f"{step.after * 1000:.0f} ms", became(step.fates))
+    for number, each in enumerate(step.then, 1):
+        last = number == len(step.then)
+        grow(made, each, below + ("└ " if last else "├ "), below + ("  " if last else "│ "))
 
 
 def became(fates: Sequence[ops.Fate]) -> str:
-    """`handled by payments`; groups that it went alike in stand together."""
+    """The services that handled it; where it came to something else, that too."""
     found: list[str] = []
     for what, alike in groupby(sorted(fates, key=lambda one: one.what), key=lambda one: one.what):
-        some = list(alike)
-        text = "".join(f" ({escape(one.text)})" for one in some[:1] if one.text)
-        found.append(f"[dim]{what} by[/] {', '.join(short(one.group) for one in some)}{text}")
-    return "; ".join(found) or "[dim]nobody hears it[/]"
-
-
-def short(group: str) -> str:
-    return group.replace("analytics.", "")
+        names = ", ".join(dict.fromkeys(one.group.partition(".")[0] for one in alike))
+        found.append(names if what == "handled" else f"{names} ([yellow]{what}[/])")
+    return "; ".join(found) or "[dim]nobody[/]"
 
 
 # ---- Proof, and what to do next ------------------------------------------------------------------------------------
@@ -235,13 +224,23 @@ def verdict(report: Report) -> Iterable[RenderableType]:
 def further(report: Report) -> Iterable[RenderableType]:
     folder = relpath(report.folder)
     yield f"[bold]{folder}/[/] has it all: shop.db (SQLite), outside/ (cards and mails), a log of each worker"
-    yield f"  export PYTHONPATH=examples TIDINGS_STORE=sqlite:///{folder}/shop.db"
-    flow = report.journey.correlation if report.journey is not None else "ID"
-    for command, why in (
+    if sys.prefix != sys.base_prefix:
+        yield f"    source {relpath(sys.prefix)}/bin/activate"
+    yield f"    export PYTHONPATH=examples TIDINGS_STORE=sqlite:///{folder}/shop.db SHOP_OUTSIDE={folder}/outside"
+    made = Table(box=None, show_header=False, padding=(0, 4))
+    for command, why in commands(report):
+        made.add_row(command, f"[dim]{why}[/]")
+    yield made
+
+
+def commands(report: Report) -> list[tuple[str, str]]:
+    """What to try next, and why."""
+    flow = report.journey.correlation if report.journey is not None else ""
+    return [
         ("tidings groups", "who is how far"),
         ("tidings tail order-events", "the events themselves"),
-        (f"tidings journey {flow}", "the flow above"),
+        *([(f"tidings journey {flow}", "the flow above")] if flow else []),
+        (f"tidings streams Order {report.example}", "one order, event by event"),
         ("tidings verify --target shop:shop", "the proof again"),
-        ("tidings run shop:shop", "go on; `python -m shop.entry` then finds every order known"),
-    ):
-        yield f"  {command}  [dim]{why}[/]"
+        ("tidings run shop:shop", "go on, and place orders: python -m shop.entry"),
+    ]

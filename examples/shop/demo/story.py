@@ -59,19 +59,30 @@ class Story:
         self.diary = Diary(self._now())
         self._half = len(lines) // 2
         self._killed = asyncio.Event()
+        self._wrong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def tell(self, client: Client, engine: Engine) -> Diary:
+        """The whole day. Raises RuntimeError where a worker ends that nobody ended."""
         self.entry = Entry(client, Catalogue.read())
         self.client, self.engine = client, engine
+        day = asyncio.create_task(self._day())
         try:
-            await self.morning()
-            await self.noon()
-            await self.rush()
-            await self.evening()
-            await self.close()
+            await asyncio.wait([day, self._wrong], return_when=asyncio.FIRST_COMPLETED)
+            if self._wrong.done():
+                self._wrong.result()
+            await day
         finally:
+            day.cancel()
+            await asyncio.gather(day, return_exceptions=True)
             await self.workers.kill_all()
         return self.diary
+
+    async def _day(self) -> None:
+        await self.morning()
+        await self.noon()
+        await self.rush()
+        await self.evening()
+        await self.close()
 
     # ---- the day ----
 
@@ -134,12 +145,17 @@ class Story:
 
     async def _redrive(self) -> None:
         self.diary.redriven = sum(len(key.events) for key in await ops.parked(self.engine, "notifications"))
-        redrive = tidings("redrive", "notifications")
-        process = await asyncio.create_subprocess_exec(*redrive, env=self.workers.environment)
-        await process.wait()
-        self.stage.say(
-            f"`tidings redrive notifications`: {self.diary.redriven} parked events run again, in order", "green"
+        process = await asyncio.create_subprocess_exec(
+            *tidings("redrive", "notifications", "--all"),
+            env=self.workers.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
+        said, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"`tidings redrive` failed: {said.decode().strip()}")
+        text = f"`tidings redrive notifications --all`: {self.diary.redriven} parked events run again, in order"
+        self.stage.say(text, "green")
 
     async def close(self) -> None:
         await self.client.wait_idle(minutes(1))
@@ -184,11 +200,12 @@ class Story:
             await asyncio.sleep(GLANCE)
 
     def _died(self, worker: Worker, code: int) -> None:
-        if worker.name != "payments-2":
-            self.stage.say(f"{worker.name} ended with {code}: see {worker.name}.log", "red")
-            return
-        self.diary.victim = worker
-        self._killed.set()
+        if worker.name == "payments-2":
+            self.diary.victim = worker
+            self._killed.set()
+        elif not self._wrong.done():
+            log = self.workers.folder / f"{worker.name}.log"
+            self._wrong.set_exception(RuntimeError(f"{worker.name} ended with {code}: see {log}"))
 
     def _now(self) -> datetime:
         return from_micro(self.clock.now())

@@ -100,7 +100,7 @@ class Workers:
 
 def tidings(*words: str) -> list[str]:
     """The command line of this very installation."""
-    return [sys.executable, "-m", "tidings.cli", *words]
+    return [sys.executable, "-m", "tidings", *words]
 
 
 def memory(pid: int) -> int | None:
