@@ -1,4 +1,4 @@
-"""H32: a replay with muted effects is a recorded state, from here to there: below the old place nothing is told or asked,
+"""H32: a replay with muted effects is a recorded state: below the old place nothing is told or asked,
 above it everything is, and a crash in the middle forgets neither."""
 
 from __future__ import annotations
