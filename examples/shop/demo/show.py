@@ -100,7 +100,7 @@ def money(report: Report) -> Sum:
 def cards(report: Report) -> Sum:
     m = report.money
     text = f"{m.payments:,} payments, taken twice: {m.doubled}"
-    return not m.doubled, "cards", text, f"{m.repeated} calls were made again, and recognised by their key"
+    return not m.doubled, "cards", text, f"calls made again, and recognised by their key: {m.repeated}"
 
 
 def stock(report: Report) -> Sum:
@@ -112,7 +112,7 @@ def stock(report: Report) -> Sum:
 
 def mails(report: Report) -> Sum:
     m = report.mails
-    remark = f"{m.repeated} were handed in again, and recognised by their id"
+    remark = f"handed in again, and recognised by their id: {m.repeated}"
     return m.sent == m.due, "mails", f"{m.sent:,} sent = {m.due:,} due", remark
 
 
@@ -184,7 +184,7 @@ def flow(report: Report) -> Iterable[RenderableType]:
     order = report.told.orders[report.example]
     yield (
         f"\n[dim]{report.example} of {escape(order['customer_id'])} to {order['ship_to']}, {order['total']} "
-        f"{order['currency']}; each message stands below the one that caused it[/]"
+        f"{order['currency']}, cancelled: {report.told.cancelled[report.example]}; causes stand above effects[/]"
     )
 
 

@@ -54,9 +54,9 @@ class Workers:
     async def start(self, name: str, *services: str, **environment: str) -> Worker:
         with (self.folder / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *tidings("run", "shop:shop", "--only", ",".join(services)),
+                *tidings("run", "shop:shop", "--only", ",".join(services), "--supervised"),
                 env=self.environment | environment,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,  # it ends with this process, however that ends
                 stdout=log,
                 stderr=log,
             )
