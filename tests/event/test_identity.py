@@ -82,6 +82,13 @@ def test_a_seeded_maker_repeats_its_ids() -> None:
     assert maker()() == maker()()
 
 
+def test_many_ids_at_once_rise_between_single_ones() -> None:
+    maker = IdMaker(lambda: 5_999_999)
+    made = [maker(), *maker.many(1000), maker(), *maker.many(0), *maker.many(2), maker()]
+    assert made == sorted(set(made))
+    assert all(UUID(bytes=one).version == 7 and UUID(bytes=one).variant == RFC_4122 for one in made)
+
+
 def test_a_forked_process_never_uses_the_random_bits_that_its_parent_drew() -> None:
     drawn: list[int] = []
 

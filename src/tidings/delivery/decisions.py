@@ -27,7 +27,8 @@ class Decisions:
         return next(a for a in self.work.arrivals if a.number == number)
 
     def apply(self, arrival: Arrival, decision: Decision) -> None:
-        self.session.apply(decision)
+        if decision.writes or decision.appends:
+            self.session.apply(decision)
         self.applied[arrival.number] = decision
         if arrival.head.reply and decision.outcome != "duplicate":
             self._asked[arrival.head.id] = arrival.number
@@ -49,7 +50,7 @@ class Decisions:
 
     def behind(self, arrival: Arrival) -> bool:
         """Whether an earlier event of its key is held in this turn; then it is held behind it."""
-        if arrival.held or arrival.timer is not None or arrival.key is None:
+        if not self._blocked or arrival.held or arrival.timer is not None or arrival.key is None:
             return False
         first = self._blocked.get((arrival.partition, arrival.key))
         if first is None or first > arrival.offset:

@@ -6,7 +6,7 @@ flow begins, and its correlation is the id of its first event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -64,6 +64,12 @@ class Outgoing:
         key = way.key(message)
         partition = partition_of(key, way.partitions) if key is not None else made[15] % way.partitions
         return Event(way.topic, partition, key, made, pack(head), way.encode(message), stream)
+
+    def events(self, messages: Sequence[Any], now: int, trace: str = "") -> list[Event]:
+        """Several at once, each the beginning of a flow of its own."""
+        return [
+            self.event(m, now, id=id, trace=trace) for m, id in zip(messages, new_id.many(len(messages)), strict=True)
+        ]
 
 
 def follow(trace: str, id: bytes) -> str:

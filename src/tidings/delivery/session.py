@@ -92,15 +92,12 @@ class Session:
             await kind.settled(stands)
 
 
-class Look:
+class Look(Struct, eq=False):
     """One handler run's view of the session. Whatever it reads is written down as a condition of its decision."""
 
-    __slots__ = ("_given", "reads", "session")
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.reads: dict[Address, int] = {}
-        self._given: dict[Address, Any] = {}
+    session: Session
+    reads: dict[Address, int] = {}
+    _given: dict[Address, Any] = {}
 
     def see(self, address: Address) -> Any:
         """A state that is loaded; the same object again within one run."""

@@ -74,11 +74,11 @@ class Client:
         Raises Unavailable where the answer was lost: then they may have been kept, and publishing again may double
         them.
         """
-        for unknown in {type(e) for e in events} - self._runtime.ways.keys():
-            await self._runtime.learn(unknown)
-        now = await self._store.now()
-        told = [self._runtime.public(self._outgoing.event(e, now, trace=traceparent), e) for e in events]
-        return await self._commit(told)
+        for kind in {type(e) for e in events}:
+            if kind not in self._runtime.ways:
+                await self._runtime.learn(kind)
+            self._runtime.check_public(kind)
+        return await self._commit(self._outgoing.events(events, await self._store.now(), traceparent))
 
     async def send(self, command: Command[Any, Any], /, *, id: str | None = None) -> Receipt[None]:
         """Ask; returns when the command is durable, before it is done. The same `id` again is done once."""

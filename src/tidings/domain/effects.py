@@ -32,7 +32,10 @@ _dump = msgspec.msgpack.Encoder().encode
 
 
 class Shape:
-    """What one handler may return, read once: `allowed` classes, and which events join which of its streams."""
+    """What one handler may return, read once: `allowed` classes, and which events join which of its streams.
+
+    `told`: those of the allowed that are told or asked and nothing else, as most are.
+    """
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
@@ -40,6 +43,7 @@ class Shape:
         extra = [Delete] * bool(handler.deletes) + [Cancel] * bool(handler.cancels) + [Later] * bool(handler.tells)
         self.allowed: set[type] = {*handler.emits, *extra}
         self.folds = [(p, folds(p.type)) for p in handler.params if p.kind == "state" and issubclass(p.type, Aggregate)]
+        self.told: set[type] = set() if self.folds else set(handler.tells)
 
     def allows(self, kind: type) -> bool:
         if kind in self.allowed:
@@ -67,7 +71,9 @@ class Effects:
 
     def decision(self, shape: Shape, arrival: Arrival, look: Look, result: Any) -> Decision:
         made = Decision(reads=look.reads)
-        if result is not None:
+        if type(result) in shape.told:
+            made.events.append(self.outgoing.event(result, self.now(), arrival.head))
+        elif result is not None:
             single = isinstance(result, (Message, Row, Delete, Later, Cancel))
             for effect in (result,) if single else result:
                 self._one(shape, arrival, effect, made)

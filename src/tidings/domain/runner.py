@@ -124,7 +124,10 @@ class HandlerRunner:
         if self.mode != "inline":
             return self._awaited(arrival, look)
         try:
-            result = self._function(arrival.message, *[a(arrival, look) for a in self._arguments])
+            if self._arguments:
+                result = self._function(arrival.message, *[a(arrival, look) for a in self._arguments])
+            else:
+                result = self._function(arrival.message)
         except Rejected as no:
             return self._rejected(arrival, look, no)
         return self.effects.decision(self.shape, arrival, look, result)

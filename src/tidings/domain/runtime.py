@@ -21,7 +21,6 @@ from tidings.domain.rows import Addresses
 from tidings.domain.saga_run import TABLE, SagaKind
 from tidings.domain.state import Aggregate, Row, folds
 from tidings.engine.port import Engine, Topic
-from tidings.engine.unit import Event as Told
 from tidings.errors import DefinitionError, Refused
 from tidings.event.codec import Codec
 from tidings.event.envelope import COMMAND, EVENT
@@ -104,14 +103,13 @@ class Runtime:
             info.name, info.version, EVENT, info.topic.name, info.topic.partitions, codec.encode, key_reader(message)
         )
 
-    @staticmethod
-    def public(told: Told, event: Message) -> Told:
-        if told.topic is None:
+    def check_public(self, message: type[Message]) -> None:
+        """Raises Refused where messages of this type are private to their streams."""
+        if self.ways[message].topic is None:
             raise Refused(
-                f"{type(event).__name__} has no topic: it is private to its stream",
+                f"{message.__name__} has no topic: it is private to its stream",
                 hint="give it a topic, or let a command of its aggregate tell it",
             )
-        return told
 
     # ---- types ----
 

@@ -41,10 +41,25 @@ class IdMaker:
                 instant = self._last + 1
             self._last = instant
             if not self._drawn:
-                self._drawn.extend(_tails.unpack(self._random(_tails.size)))
+                self._draw()
             tail = self._drawn.pop()
-        head = instant >> 12 << 16 | 0x7000 | instant & 0xFFF
-        return _halves(head, tail & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
+        return _halves(instant >> 12 << 16 | 0x7000 | instant & 0xFFF, tail >> 2 | 1 << 63)
+
+    def many(self, count: int) -> list[bytes]:
+        """So many at once, one instant after another: a third of the cost."""
+        with self._lock:
+            first = max((self._now() << 12) // 1_000_000, self._last + 1)
+            self._last = first + count - 1
+            while len(self._drawn) < count:
+                self._draw()
+            tails = [self._drawn.pop() for _ in range(count)]
+        return [
+            _halves(instant >> 12 << 16 | 0x7000 | instant & 0xFFF, tail >> 2 | 1 << 63)
+            for instant, tail in enumerate(tails, first)
+        ]
+
+    def _draw(self) -> None:
+        self._drawn.extend(_tails.unpack(self._random(_tails.size)))
 
     def forked(self) -> None:
         """In the child of a fork: what its parent drew is its parent's."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import msgspec
+
 from tidings.clock import MICRO
 from tidings.engine.sqlite.seal import seal
 from tidings.engine.sqlite.sql import SQL, row_of, value_of
@@ -18,6 +20,7 @@ STREAM, STREAM_NEW, STREAM_END, STREAM_EVENT_PUT = (
     SQL["stream_end"],
     SQL["stream_event_put"],
 )
+_json = msgspec.json.Encoder().encode
 GROWS = MICRO  # how long a line of the ledger grows before the next one begins, in microseconds
 
 
@@ -149,8 +152,12 @@ def receipt(events: Sequence[Event], offsets: Sequence[int | None]) -> str:
     places: dict[tuple[str, int], list[int]] = {}
     for e, offset in zip(events, offsets, strict=True):
         if e.topic is not None and offset is not None:
-            places.setdefault((e.topic, e.partition), []).append(offset)
-    return json.dumps([[*part, found] for part, found in places.items()], separators=(",", ":"))
+            part = e.topic, e.partition
+            if part in places:
+                places[part].append(offset)
+            else:
+                places[part] = [offset]
+    return _json([[*part, found] for part, found in places.items()]).decode()
 
 
 # ---- the rest ----

@@ -62,8 +62,9 @@ def apply(turn: Turn, unit: Unit, runner: Runner, *, careful: bool = False) -> A
     if careful or unit.inside:
         return _apart(turn, unit, runner, careful=careful)
     try:
+        first = turn.pos
         if _is_plain(unit) and effects.append(turn, unit.events):
-            return PLAIN
+            return Committed(receipt=effects.receipt(unit.events, range(first, turn.pos))) if unit.receipt else PLAIN
         refusal, began = _check(turn, unit)
         return refusal or _write(turn, unit, unit.events, began)
     except Exception as error:
@@ -73,9 +74,9 @@ def apply(turn: Turn, unit: Unit, runner: Runner, *, careful: bool = False) -> A
 
 
 def _is_plain(u: Unit) -> bool:
-    """Nothing but events, and no receipt."""
+    """Nothing but events."""
     return not (
-        u.steps or u.receipt or u.expect or u.once or u.writes or u.notes or u.tally
+        u.steps or u.expect or u.once or u.writes or u.notes or u.tally
         or u.fired or u.hold or u.finish or u.timers or u.cancel
     )  # fmt: skip
 
