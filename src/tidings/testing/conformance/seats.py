@@ -65,7 +65,7 @@ async def test_a_member_that_froze_loses_its_seat(e: Engine, other: Engine, cloc
         clock.pass_time(1.0)
         await turns()
         assert clock.monotonic() < 3600, "its lease must end"
-        await e.store.now()
+        await e.store.progress()
     assert waiting.result().gain == gained
 
 

@@ -94,32 +94,25 @@ async def test_no_receipt_is_made_unless_asked(e: Engine) -> None:
 # ---- changed -------------------------------------------------------------------------------------------------------
 
 
-async def quiet(e: Engine) -> None:
-    """Until `changed` has told all there is."""
+async def waiting_for_news(e: Engine) -> asyncio.Task[None]:
+    """A call of `changed` that waits: everything before it was told, however late that came."""
     while True:
         news = asyncio.ensure_future(e.store.changed())
         await turns(20)
         if not news.done():
-            news.cancel()
-            await asyncio.gather(news, return_exceptions=True)
-            return
+            return news
 
 
 async def test_changed_is_woken_by_a_commit(e: Engine) -> None:
     await prepare(e)
-    await quiet(e)
-    news = asyncio.ensure_future(e.store.changed())
-    await turns()
-    assert not news.done()
+    news = await soon(waiting_for_news(e))
     await kept(e, Unit(events=[event(1)]))
     await soon(news)
 
 
 async def test_changed_is_woken_by_a_commit_of_another_process(e: Engine, other: Engine) -> None:
     await prepare(e)
-    await quiet(e)
-    news = asyncio.ensure_future(e.store.changed())
-    await turns()
+    news = await soon(waiting_for_news(e))
     await kept(other, Unit(events=[event(1)]))
     await soon(news)
 
@@ -136,7 +129,6 @@ async def test_changed_never_sleeps_through_a_commit(e: Engine) -> None:
 async def test_changed_takes_the_wake_when_it_is_called(e: Engine) -> None:
     """So that several who look each miss nothing: the call, the look, then the await."""
     await prepare(e)
-    await quiet(e)
     first, second = e.store.changed(), e.store.changed()
     await kept(e, Unit(events=[event(1)]))
     await soon(first)
@@ -145,7 +137,7 @@ async def test_changed_takes_the_wake_when_it_is_called(e: Engine) -> None:
 
 async def test_changed_ends(e: Engine, clock: StoodClock) -> None:
     await prepare(e)
-    await quiet(e)
+    (await soon(waiting_for_news(e))).cancel()
     news = asyncio.ensure_future(e.store.changed(60.0))
     while not news.done():
         await turns()

@@ -1,0 +1,75 @@
+"""A PostgreSQL that is thrown away: the one of TIDINGS_TEST_POSTGRES, or one of our own in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DEBIAN = Path("/usr/lib/postgresql")  # it keeps them out of PATH
+MISSING = "no PostgreSQL server is installed here: `make services` installs one, or TIDINGS_TEST_POSTGRES names one"
+
+
+class Missing(Exception):
+    """There is no server, and the tests need one."""
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Its URL. A server of our own keeps fsync on: what it answers is durable, as the port says."""
+    given = os.environ.get("TIDINGS_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    binaries = _binaries()
+    folder = Path(tempfile.mkdtemp(prefix="tidings-drift-"))
+    try:
+        yield _start(binaries, folder)
+    finally:
+        _run(folder, binaries / "pg_ctl", "stop", "--pgdata", folder / "data", "--mode", "immediate", check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _binaries() -> Path:
+    found = sorted(DEBIAN.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    initdb = found[-1] if found else shutil.which("initdb")
+    if initdb is None:
+        raise Missing(MISSING)
+    return Path(initdb).parent
+
+
+def _start(binaries: Path, folder: Path) -> str:
+    password = secrets.token_hex(16)
+    (folder / "password").write_text(password)
+    if os.geteuid() == 0:  # the server refuses to run as root
+        for path in (folder, folder / "password"):
+            shutil.chown(path, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    _run(
+        folder, binaries / "initdb", "--pgdata", folder / "data", "--username", "tidings", "--pwfile",
+        folder / "password", "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C",
+    )  # fmt: skip
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
+    _run(
+        folder, binaries / "pg_ctl", "start", "--wait", "--pgdata", folder / "data", "--log", folder / "log",
+        "--options", options,
+    )  # fmt: skip
+    return f"postgresql://tidings:{password}@127.0.0.1:{port}/postgres"
+
+
+def _run(folder: Path, *command: str | Path, check: bool = True) -> None:
+    user = "postgres" if os.geteuid() == 0 else None
+    with (folder / "out").open("ab") as out:
+        ended = subprocess.run(
+            command, user=user, cwd="/", stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
+        )
+    if check and ended.returncode:
+        raise Missing(f"{command[0]} failed: {(folder / 'out').read_text()[-1000:]}")
