@@ -60,6 +60,7 @@ class Client:
         self._runtime = runtime
         self._store = runtime.engine.store
         self._outgoing = runtime.outside
+        self._begun: set[str] = set()  # groups that have a place on every partition they read
 
     @property
     def engine(self) -> Engine:
@@ -146,7 +147,7 @@ class Client:
         if after is not None:
             position = after if isinstance(after, str) else after.position
             group = self._runtime.owner(row)
-            reached = await self._store.reached(group, position, within.total_seconds()) if position else True
+            reached = await self._has_seen(group, position, within.total_seconds()) if position else True
             if not reached and otherwise == "raise":
                 raise Stale(
                     f"{row.__name__} has not seen that commit after {within.total_seconds():g} s",
@@ -154,6 +155,24 @@ class Client:
                 )
         found = (await self._store.rows([self._runtime.addresses.of(row, key)]))[0]
         return None if found is None else from_values(row, found[1])
+
+    async def _has_seen(self, group: str, position: str, within: float) -> bool:
+        """A group that is just beginning has no place in the log yet, so the store does not wait for it; we do."""
+        end = self._runtime.clock.monotonic() + within
+        while group not in self._begun:
+            if await self._has_begun(group):
+                self._begun.add(group)
+            elif (left := end - self._runtime.clock.monotonic()) > 0:
+                await self._store.changed(min(left, 0.05))
+            else:
+                return False
+        return await self._store.reached(group, position, max(0.0, end - self._runtime.clock.monotonic()))
+
+    async def _has_begun(self, group: str) -> bool:
+        program = self._runtime.program
+        topics = next(one.topics for one in program.groups if one.name == group)
+        there = sum(p.partition.topic in topics for p in await self._store.progress(group))
+        return there >= sum(program.topics[topic].partitions for topic in topics)
 
     async def find(self, row: type[RowT], where: LiteralString = "", /, **parameters: Any) -> Sequence[RowT]:
         """Rows by your own SQL after the table's name: `find(OrderRow, "where status = :s", s="paid")`."""

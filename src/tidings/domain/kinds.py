@@ -9,9 +9,13 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from types import CodeType
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 
@@ -22,7 +26,11 @@ from tidings.engine.unit import Address, History, Snapshot, Value, Write
 from tidings.errors import Poison
 from tidings.event.codec import Codec
 from tidings.event.envelope import unpack
+from tidings.event.hints import bare, parts
 
+FIXED: frozenset[Any] = frozenset(
+    {None, type(None), str, bytes, int, float, bool, Decimal, datetime, date, time, timedelta, UUID}
+)
 SNAPSHOT_EVERY = 500  # events of a stream after which its folded state is kept
 
 
@@ -61,6 +69,8 @@ class StreamKind:
         self.codecs = codecs
         self.store = store
         self.fingerprint = fingerprint(aggregate)
+        fixed = all(unchanging(field.type) for field in msgspec.structs.fields(aggregate))
+        self._copy: Callable[[Aggregate], Aggregate] = copy.copy if fixed else copy.deepcopy
         self._kept: dict[Address, int] = {}  # version of the newest snapshot that was seen
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(aggregate).decode
@@ -90,7 +100,7 @@ class StreamKind:
         return state
 
     def copy(self, value: Aggregate) -> Aggregate:
-        return copy.copy(value)
+        return self._copy(value)
 
     def fold(self, value: Aggregate, messages: Sequence[Any]) -> Aggregate:
         for message in messages:
@@ -111,6 +121,29 @@ class StreamKind:
             self._kept.clear()
         self._kept.update((address, version) for address, version, _ in stands)
         await self.store.keep([Snapshot(a, v, self.fingerprint, self._encode(value)) for a, v, value in stands])
+
+
+def unchanging(hint: Any, inside: frozenset[Any] = frozenset()) -> bool:
+    """Whether no value of this type can be changed in place, so that a copy may share it."""
+    for part in parts(bare(hint)):
+        kind = bare(part)
+        origin = get_origin(kind)
+        if origin in {tuple, frozenset}:
+            if not all(arg is Ellipsis or unchanging(arg, inside) for arg in get_args(kind)):
+                return False
+        elif origin is not Literal and kind not in FIXED and not _is_frozen(kind, inside):
+            return False
+    return True
+
+
+def _is_frozen(kind: Any, inside: frozenset[Any]) -> bool:
+    """`inside`: the structs around it; one that holds itself is as frozen as the rest of it."""
+    if not isinstance(kind, type) or kind in inside:
+        return kind in inside
+    if issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        return kind.__struct_config__.frozen and all(unchanging(f.type, inside | {kind}) for f in fields)
+    return issubclass(kind, Enum)
 
 
 def fingerprint(aggregate: type[Aggregate]) -> str:
