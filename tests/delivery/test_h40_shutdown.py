@@ -1,4 +1,4 @@
-"""H40: a stop takes no new batch, finishes and commits what is in hand, gives everything back, and says what was cut."""
+"""H40: a stop takes no new batch, finishes and commits what is in hand, gives all back, and says what was cut."""
 
 from __future__ import annotations
 

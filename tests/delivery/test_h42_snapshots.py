@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from tidings import Aggregate, Command, Event, Key, Rejected, Service, System, Topic
@@ -112,8 +113,8 @@ async def test_h42_a_snapshot_saves_the_events_before_it() -> None:
 
 
 class Shelf(Aggregate):
-    items: list[str] = []
-    places: dict[str, list[int]] = {}
+    items: list[str] = msgspec.field(default_factory=list)
+    places: dict[str, list[int]] = msgspec.field(default_factory=dict)
 
     def apply(self, event: Entered) -> None:
         self.items.append(event.book)
@@ -161,6 +162,6 @@ async def test_h42_two_commands_of_two_keys_on_one_state_do_not_either() -> None
         return Entered(book=command.book, amount=command.amount)
 
     async with run(System("shelves", [service])) as world:
-        calls = [world.call(Enter(book=f"b-{n % 2}", amount=n)) for n in range(20)]
-        await asyncio.gather(*calls)
+        await asyncio.gather(*[world.send(Enter(book=f"b-{n % 2}", amount=n)) for n in range(20)])
+        await world.settle()
         assert len({id(one) for one in seen}) == len(seen)

@@ -39,7 +39,7 @@ async def test_h43_a_read_after_a_receipt_sees_that_write(log_apart: bool) -> No
             row = await world.get(Account, "o-1", after=receipt)
             assert row is not None
             assert row.seen[-1] == number
-        assert await world.get(Account, "o-1", after=receipt.position) == row, "its text does as well"
+            assert await world.get(Account, "o-1", after=receipt.position) == row, "its text does as well"
 
 
 @pytest.mark.parametrize("log_apart", [False, True], ids=["one", "apart"])
