@@ -227,10 +227,8 @@ def further(report: Report) -> Iterable[RenderableType]:
     if sys.prefix != sys.base_prefix:
         yield f"    source {relpath(sys.prefix)}/bin/activate"
     yield f"    export PYTHONPATH=examples TIDINGS_STORE=sqlite:///{folder}/shop.db SHOP_OUTSIDE={folder}/outside"
-    made = Table(box=None, show_header=False, padding=(0, 4))
     for command, why in commands(report):
-        made.add_row(command, f"[dim]{why}[/]")
-    yield made
+        yield f"    {command:<54}[dim]{why}[/]"
 
 
 def commands(report: Report) -> list[tuple[str, str]]:
@@ -242,5 +240,5 @@ def commands(report: Report) -> list[tuple[str, str]]:
         *([(f"tidings journey {flow}", "the flow above")] if flow else []),
         (f"tidings streams Order {report.example}", "one order, event by event"),
         ("tidings verify --target shop:shop", "the proof again"),
-        ("tidings run shop:shop", "go on, and place orders: python -m shop.entry"),
+        ("tidings run shop:shop", "go on; then: python -m shop.entry"),
     ]

@@ -9,6 +9,7 @@ close     everything is at rest, workers finish and go
 """
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -200,7 +201,7 @@ class Story:
             await asyncio.sleep(GLANCE)
 
     def _died(self, worker: Worker, code: int) -> None:
-        if worker.name == "payments-2":
+        if worker.name == "payments-2" and code == -signal.SIGKILL:
             self.diary.victim = worker
             self._killed.set()
         elif not self._wrong.done():
