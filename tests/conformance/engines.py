@@ -10,7 +10,8 @@ from pathlib import Path
 from tidings.delivery.relay import relay
 from tidings.engine import open_engine
 from tidings.engine.port import Engine, Log, Outbox
-from tidings.testing.conformance import Opener, StoodClock
+from tidings.testing.clock import SteeredClock
+from tidings.testing.conformance import Opener
 
 # What each engine declares that it lacks. Anything else that a test misses is a failure.
 LACKS = {
@@ -28,7 +29,7 @@ LACKS = {
 
 
 @asynccontextmanager
-async def opened(name: str, folder: Path, clock: StoodClock) -> AsyncIterator[tuple[Engine, Opener]]:
+async def opened(name: str, folder: Path, clock: SteeredClock) -> AsyncIterator[tuple[Engine, Opener]]:
     handles: list[Engine] = []
 
     async def opener() -> Engine:

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conformance.engines import opened
-from tidings.testing.conformance import TESTS, Lack, StoodClock, bench, perform
+from tidings.testing.clock import SteeredClock
+from tidings.testing.conformance import TESTS, Lack, bench, perform
 
 
 async def keeps(engine: str, promise: str) -> None:
-    clock = StoodClock()
+    clock = SteeredClock()
     with tempfile.TemporaryDirectory() as folder:
         async with opened(engine, Path(folder), clock) as (handle, opener):
             try:

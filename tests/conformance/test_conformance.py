@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.engines import LACKS, opened
-from tidings.testing.conformance import AREAS, TESTS, Lack, StoodClock, perform
+from tidings.testing.clock import SteeredClock
+from tidings.testing.conformance import AREAS, TESTS, Lack, perform
 
 
 @pytest.mark.anyio
@@ -18,7 +19,7 @@ async def test_an_engine_keeps(
     engine: str, promise: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("conformance", engine)
-    clock = StoodClock()
+    clock = SteeredClock()
     async with opened(engine, tmp_path, clock) as (handle, opener):
         try:
             await perform(TESTS[promise], handle, opener=opener, clock=clock)

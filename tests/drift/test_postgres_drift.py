@@ -18,7 +18,8 @@ from tests.drift.postgres import Postgres, a_schema
 from tests.drift.server import Missing, server
 from tidings.engine.port import Engine
 from tidings.engine.unit import Unit
-from tidings.testing.conformance import TESTS, Lack, StoodClock, bench, perform
+from tidings.testing.clock import SteeredClock
+from tidings.testing.conformance import TESTS, Lack, bench, perform
 
 LACKS = {"retention of its own", "an outbox: log and store are one"}
 NUMBERS = itertools.count()
@@ -38,7 +39,7 @@ def postgres() -> Iterator[str]:
 @pytest.mark.parametrize("promise", TESTS)
 async def test_postgres_could_keep(promise: str, postgres: str, record_property: Callable[[str, object], None]) -> None:
     record_property("conformance", "postgres (spike)")
-    clock, schema, handles = StoodClock(), f"drift_{os.getpid()}_{next(NUMBERS)}", list[Postgres]()
+    clock, schema, handles = SteeredClock(), f"drift_{os.getpid()}_{next(NUMBERS)}", list[Postgres]()
 
     async def opener() -> Engine:
         handle = Postgres(postgres, schema, clock)
@@ -62,7 +63,7 @@ async def test_postgres_could_keep(promise: str, postgres: str, record_property:
 @pytest.mark.anyio
 async def test_h01_what_commits_late_is_not_skipped(postgres: str) -> None:
     """A foreign transaction has drawn its position and not committed: nothing above it is handed out."""
-    clock, schema = StoodClock(), f"drift_{os.getpid()}_{next(NUMBERS)}"
+    clock, schema = SteeredClock(), f"drift_{os.getpid()}_{next(NUMBERS)}"
     async with a_schema(postgres, schema):
         engine = Postgres(postgres, schema, clock)
         await engine.open()

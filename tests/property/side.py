@@ -12,10 +12,10 @@ from typing import Any
 from msgspec import structs
 
 from tests.property import commands as c
-from tidings.clock import MICRO
+from tidings.clock import MICRO, seconds
 from tidings.engine import unit as u
 from tidings.engine.port import Engine, Table, Topic
-from tidings.testing.conformance import StoodClock
+from tidings.testing.clock import SteeredClock
 
 DAY = 86400.0
 TOPICS = [Topic("t", 2, keep=DAY), Topic("c", 1, keep=DAY, compact=True)]
@@ -23,7 +23,7 @@ TABLE = Table("shelves", [("id", "text"), ("n", "integer")])
 
 
 class Side:
-    def __init__(self, engine: Engine, clock: StoodClock) -> None:
+    def __init__(self, engine: Engine, clock: SteeredClock) -> None:
         self.engine, self.store, self.log, self.clock = engine, engine.store, engine.log, clock
         self.claims: dict[tuple[str, u.Partition], u.Claim] = {}
         self.stood: dict[u.Address, int] = {}  # a version of each state before the last one seen
@@ -124,7 +124,7 @@ class Side:
 
     @do.register
     async def _(self, command: c.Pass) -> object:
-        self.clock.pass_time(command.seconds)
+        self.clock.jump(seconds(command.seconds))
         for part in map(u.Partition._make, c.PARTS):
             await self.records(part)  # what goes is called by its name afterwards, too
         went = 0

@@ -13,14 +13,14 @@ from tests.property.commands import Command, opening, scripts
 from tests.property.side import Side
 from tidings.engine import open_engine
 from tidings.engine.ages import Ages
-from tidings.testing.conformance import StoodClock
+from tidings.testing.clock import SteeredClock
 
 AGES = Ages(handled=1e9)  # an engine may join lines of the ledger, and a longer line gets older
 
 
 async def compare(script: Sequence[Command]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        clocks = StoodClock(), StoodClock()
+        clocks = SteeredClock(), SteeredClock()
         memory = await open_engine("memory:", clock=clocks[0], ages=AGES)
         sqlite = await open_engine(f"sqlite:///{folder}/x.db", clock=clocks[1], ages=AGES, synchronous="off")
         oracle, other = Side(memory, clocks[0]), Side(sqlite, clocks[1])

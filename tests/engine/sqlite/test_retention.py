@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.engine.sqlite.kit import P0, P1, all_data, child, event, fresh, kept, opened, tell
+from tidings.clock import seconds
 from tidings.engine.port import Topic
 from tidings.engine.sqlite import Sqlite, retention
 from tidings.engine.unit import Event, Partition, Step, Unit
-from tidings.testing.conformance import StoodClock
+from tidings.testing.clock import SteeredClock
 
 pytestmark = pytest.mark.anyio
 DAY = 86400.0
@@ -32,10 +33,10 @@ async def sweep(engine: Sqlite, limit: int = 100) -> int:
 
 
 async def test_offsets_are_never_used_again(tmp_path: Path) -> None:
-    path, clock = tmp_path / "x.db", StoodClock()
+    path, clock = tmp_path / "x.db", SteeredClock()
     async with fresh(path, topic={"keep": DAY}, clock=clock) as engine:
         await many(engine, 0, 50)
-        clock.pass_time(2 * DAY)
+        clock.jump(seconds(2 * DAY))
         assert await sweep(engine) == 50
     async with opened(path, clock=clock) as engine:
         assert {e.next for e in await engine.log.extents(["t"])} == {50}
@@ -48,13 +49,13 @@ async def test_a_topic_that_stays_is_not_looked_at_for_one_that_goes(
 ) -> None:
     """Windows of few positions, records of both topics mixed: every record that is old goes, no other does."""
     monkeypatch.setattr(retention, "WINDOW", 16)
-    clock = StoodClock()
+    clock = SteeredClock()
     async with fresh(tmp_path / "x.db", topic={"keep": DAY}, clock=clock) as engine:
         await engine.log.declare([Topic("for_ever", 1, keep=None)])
         for n in range(0, 200, 10):
             await many(engine, n, 5)
             await many(engine, n, 5, topic="for_ever", partitions=1)
-        clock.pass_time(2 * DAY)
+        clock.jump(seconds(2 * DAY))
         await many(engine, 900, 8)
         assert await sweep(engine, 7) == 100
         assert len(await all_data(engine)) == 8
@@ -64,11 +65,11 @@ async def test_a_topic_that_stays_is_not_looked_at_for_one_that_goes(
 
 
 async def test_one_partition_that_must_stay_does_not_keep_the_others(tmp_path: Path) -> None:
-    clock = StoodClock()
+    clock = SteeredClock()
     async with fresh(tmp_path / "x.db", topic={"keep": DAY, "hold_for_groups": True}, clock=clock) as engine:
         await engine.store.claim("slow", "m", {P0: 0})
         await many(engine, 0, 400)
-        clock.pass_time(2 * DAY)
+        clock.jump(seconds(2 * DAY))
         assert await sweep(engine, 10) == 300, "all but what the slow group has still to read"
         assert len(await all_data(engine, P0)) == 100 and not await all_data(engine, P1)
 
@@ -76,12 +77,12 @@ async def test_one_partition_that_must_stay_does_not_keep_the_others(tmp_path: P
 async def test_a_group_that_goes_back_between_the_look_and_the_deletion_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = StoodClock()
+    clock = SteeredClock()
     async with fresh(tmp_path / "x.db", topic={"keep": DAY, "hold_for_groups": True}, clock=clock) as engine:
         claim = (await engine.store.claim("g", "m", {P0: 0}))[0]
         await many(engine, 0, 40)
         await kept(engine, Unit("g", [Step(P0, claim.epoch, claim.held_gen, 0, 40)]))
-        clock.pass_time(2 * DAY)
+        clock.jump(seconds(2 * DAY))
         plain = engine._core.users.run
 
         async def interrupted(*arguments: Any) -> Any:
@@ -97,7 +98,7 @@ async def test_a_group_that_goes_back_between_the_look_and_the_deletion_loses_no
 
 
 async def test_a_cap_on_disk_waits_for_nobody_and_says_who_lost(tmp_path: Path) -> None:
-    clock = StoodClock()
+    clock = SteeredClock()
     topic = {"keep": DAY, "hold_for_groups": True, "keep_bytes": 2000}
     async with fresh(tmp_path / "x.db", 1, topic=topic, clock=clock) as engine:
         await engine.store.claim("slow", "m", {P0: 0})
@@ -113,7 +114,7 @@ async def test_a_cap_on_disk_waits_for_nobody_and_says_who_lost(tmp_path: Path) 
 
 async def test_bytes_are_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tidings.engine.sqlite.sizes.MUCH", 10)
-    clock = StoodClock()
+    clock = SteeredClock()
     async with fresh(tmp_path / "x.db", topic={"keep": DAY}, clock=clock) as engine:
 
         async def agree() -> None:
@@ -125,7 +126,7 @@ async def test_bytes_are_what_is_there(tmp_path: Path, monkeypatch: pytest.Monke
         for n in range(0, 90, 30):
             await many(engine, n, 30, size=n)
             await agree()
-            clock.pass_time(0.4 * DAY)
+            clock.jump(seconds(0.4 * DAY))
             await sweep(engine)
             await agree()
         await tell(engine, Event("t", 0, None, b"i" * 16, b"", None))
@@ -144,14 +145,14 @@ async def records(engine: Sqlite, part: Partition) -> list[tuple[bytes | None, b
 
 
 async def test_i16_the_last_value_of_each_key_survives_whatever_the_steps(tmp_path: Path) -> None:
-    clock = StoodClock()
+    clock = SteeredClock()
     async with fresh(tmp_path / "x.db", 2, topic={"compact": True}, clock=clock) as engine:
         await engine.store.claim("g", "m", {P0: 0, P1: 0})
         for first in range(0, 300, 50):
             await many(engine, first, 50, partitions=2)
             before = {part: latest(await records(engine, part)) for part in (P0, P1)}
             await engine.log.sweep(7)
-            clock.pass_time(100 * DAY)
+            clock.jump(seconds(100 * DAY))
             for part in (P0, P1):
                 assert latest(await records(engine, part)) == before[part]
         await sweep(engine, 7)

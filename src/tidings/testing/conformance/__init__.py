@@ -6,12 +6,12 @@
         await perform(test, engine, opener=another_handle_on_the_same_data, clock=clock)
 
 A test takes what its parameters name: `e`, a fresh engine; `other`, a second handle on the same data, as another
-process has; `opener`, which opens more of them; `clock`, the `StoodClock` that the engine was opened with, whose time
-passes when the test says so. An engine that is not shared gives the same handle again. In the split arrangement the
-caller keeps a relay going on lane 0 of one.
+process has; `opener`, which opens more of them; `clock`, the `SteeredClock` of `tidings.testing.clock` that the engine
+was opened with, whose time passes when the test says so. An engine that is not shared gives the same handle again. In
+the split arrangement the caller keeps a relay going on lane 0 of one.
 
 A test raises `Lack` where the engine's Capabilities say that it cannot do this, and for no other reason: count them.
-A name with `h17` tests that scenario of docs/explanation/guarantees.md. The files are the areas of the port.
+A name with `h17` tests the scenario of that number. The files are the areas of the port.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable
 from types import ModuleType
 
 from tidings.engine.port import Engine
+from tidings.testing.clock import SteeredClock
 from tidings.testing.conformance import (
     apart,
     closing,
@@ -40,7 +41,7 @@ from tidings.testing.conformance import (
     topics,
     waiting,
 )
-from tidings.testing.conformance.bench import Lack, Opener, StoodClock
+from tidings.testing.conformance.bench import Lack, Opener
 
 Test = Callable[..., Awaitable[None]]
 AREAS: tuple[ModuleType, ...] = (
@@ -52,7 +53,7 @@ TESTS: dict[str, Test] = {
 }  # fmt: skip
 
 
-async def perform(test: Test, engine: Engine, *, opener: Opener, clock: StoodClock) -> None:
+async def perform(test: Test, engine: Engine, *, opener: Opener, clock: SteeredClock) -> None:
     """Run one test. Closes nothing: whoever opened a handle closes it."""
     takes = inspect.signature(test).parameters
     given: dict[str, object] = {"e": engine, "opener": opener, "clock": clock}
@@ -61,4 +62,4 @@ async def perform(test: Test, engine: Engine, *, opener: Opener, clock: StoodClo
     await test(**{name: given[name] for name in takes})
 
 
-__all__ = ["AREAS", "TESTS", "Lack", "Opener", "StoodClock", "Test", "perform"]
+__all__ = ["AREAS", "TESTS", "Lack", "Opener", "Test", "perform"]

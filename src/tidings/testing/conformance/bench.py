@@ -1,4 +1,4 @@
-"""What the tests of the suite share: a clock that stands still, a seat, a few ways to tell and to hear.
+"""What the tests of the suite share: a seat, a few ways to tell and to hear.
 
 No test waits for time to pass. "Nothing comes" is shown by a later event that comes alone (`only`), never by silence.
 """
@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tidings.clock import MICRO
 from tidings.engine.port import Engine, Reader, Table, Topic
 from tidings.engine.unit import (
     Address,
@@ -41,41 +40,6 @@ SHELVES = Table("shelves", [("id", "text"), ("n", "integer")])
 
 class Lack(Exception):
     """Raised only for what the engine's Capabilities say; the words go on after "the engine lacks"."""
-
-
-class StoodClock:
-    """Time passes when a test says so. Waits end by their event, or by `pass_time`."""
-
-    def __init__(self, now: int = 1_700_000_000 * MICRO) -> None:
-        self._began, self._passed = now, 0.0
-        self._waiting: dict[asyncio.Future[None], float] = {}
-
-    def now(self) -> int:
-        return self._began + int(self._passed * MICRO)
-
-    def monotonic(self) -> float:
-        return self._passed
-
-    async def wait(self, event: asyncio.Event, within: float | None) -> bool:
-        if event.is_set() or (within is not None and within <= 0):
-            return event.is_set()
-        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if within is not None:
-            self._waiting[over] = self._passed + within
-        watch = asyncio.ensure_future(event.wait())
-        watch.add_done_callback(lambda _: None if over.done() else over.set_result(None))
-        try:
-            await over
-        finally:
-            self._waiting.pop(over, None)
-            watch.cancel()
-        return event.is_set()
-
-    def pass_time(self, seconds: float) -> None:
-        self._passed += seconds
-        for over, until in self._waiting.items():
-            if until <= self._passed and not over.done():
-                over.set_result(None)
 
 
 async def soon(awaited: Awaitable[T]) -> T:

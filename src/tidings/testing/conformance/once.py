@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from tidings.clock import seconds
 from tidings.engine.port import Engine
 from tidings.engine.unit import Conflict, Once, Step, Unit
+from tidings.testing.clock import SteeredClock
 from tidings.testing.conformance.bench import (
     ORDER,
     P0,
     P1,
     ROW,
-    StoodClock,
     commit,
     event,
     hear,
@@ -66,13 +67,13 @@ async def test_a_memo_is_waited_for(e: Engine, other: Engine) -> None:
     assert found and found.memo == b"answer"
 
 
-async def test_waiting_for_a_memo_ends(e: Engine, clock: StoodClock) -> None:
+async def test_waiting_for_a_memo_ends(e: Engine, clock: SteeredClock) -> None:
     await prepare(e)
     assert await e.store.memo("call", b"x") is None
     waiting = asyncio.ensure_future(e.store.memo("call", b"x", 60.0))
     while not waiting.done():
         await turns()
-        clock.pass_time(61.0)
+        clock.jump(seconds(61.0))
     assert waiting.result() is None
 
 

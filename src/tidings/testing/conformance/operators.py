@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
+from tidings.clock import seconds
 from tidings.engine.port import Engine, Table
 from tidings.engine.unit import Address, Conflict, Fenced, Mark, Step, Unit, Write
+from tidings.testing.clock import SteeredClock
 from tidings.testing.conformance.bench import (
     OTHER_ROW,
     P0,
     P1,
     ROW,
-    StoodClock,
     commit,
     held,
     kept,
@@ -154,7 +155,7 @@ async def test_h17_members_of_a_removed_group_stay_fenced(e: Engine) -> None:
 # ---- audit ---------------------------------------------------------------------------------------------------------
 
 
-async def test_what_operators_do_is_audited(e: Engine, clock: StoodClock) -> None:
+async def test_what_operators_do_is_audited(e: Engine, clock: SteeredClock) -> None:
     seat = await sit(e)
     await kept(e, Unit("g", [seat.step(P0, 9)], hold=[held(3), held(4, b"other")]))
     deeds: list[tuple[str, Callable[[], Awaitable[object]]]] = [
@@ -168,7 +169,7 @@ async def test_what_operators_do_is_audited(e: Engine, clock: StoodClock) -> Non
     began = await e.store.now()
     for _, deed in deeds:
         await deed()
-        clock.pass_time(1.0)
+        clock.jump(seconds(1.0))
     acts = await e.store.acts(99)
     assert [a.act for a in acts] == [name for name, _ in reversed(deeds)]
     assert all(a.group == "g" and a.who and isinstance(json.loads(a.detail), dict) for a in acts)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tidings.clock import seconds
 from tidings.engine.port import Engine
 from tidings.engine.unit import Handling, Note, Once, Partition, Snapshot, Step, Unit
-from tidings.testing.conformance.bench import DAY, ORDER, P0, P1, StoodClock, commit, event, kept, prepare, sit
+from tidings.testing.clock import SteeredClock
+from tidings.testing.conformance.bench import DAY, ORDER, P0, P1, commit, event, kept, prepare, sit
 
 
 async def handled(e: Engine, offset: int, part: Partition = P0) -> list[tuple[str, str, int]]:
@@ -76,14 +78,14 @@ async def pages(e: Engine, group: str) -> list[Handling]:
     return found
 
 
-async def test_the_ledger_keeps_its_numbers_when_lines_go(e: Engine, clock: StoodClock) -> None:
+async def test_the_ledger_keeps_its_numbers_when_lines_go(e: Engine, clock: SteeredClock) -> None:
     seat = await sit(e)
     epoch, at = 1, 0
     for to in (3, 7):
         await kept(e, Unit("g", [Step(P0, epoch, seat.claims[P0].held_gen, at, to)]))
         epoch, at = (await e.store.claim("g", "m", {P0: 0}))[0].epoch, to
     read = max((number for number, _ in await e.store.ledger("g", 0, 99)), default=0)
-    clock.pass_time(1000 * DAY)
+    clock.jump(seconds(1000 * DAY))
     while await e.store.purge(100):
         pass
     for to in (9, 12):
@@ -114,12 +116,12 @@ async def test_the_first_note_of_an_event_stays(e: Engine) -> None:
     assert abs(found[0].time - now) < 3600e6
 
 
-async def test_notes_come_newest_first(e: Engine, clock: StoodClock) -> None:
+async def test_notes_come_newest_first(e: Engine, clock: SteeredClock) -> None:
     await prepare(e)
     for n in range(4):
         note = Note((P0, P1)[n % 2], n, "rejected", str(n))
         await kept(e, Unit(("g", "other")[n // 3], notes=[note]))
-        clock.pass_time(1.0)
+        clock.jump(seconds(1.0))
     assert [n.text for n in await e.store.notes("g", 2)] == ["2", "1"]
     assert [n.text for n in await e.store.notes(None, 9)] == ["3", "2", "1", "0"]
 
@@ -139,18 +141,18 @@ async def fill(e: Engine) -> None:
     await e.store.keep([Snapshot(ORDER, 1, "v1", b"state")])
 
 
-async def test_h13_what_is_young_is_not_purged(e: Engine, clock: StoodClock) -> None:
+async def test_h13_what_is_young_is_not_purged(e: Engine, clock: SteeredClock) -> None:
     await prepare(e)
     await fill(e)
-    clock.pass_time(3600.0)
+    clock.jump(seconds(3600.0))
     assert await e.store.purge(100) == 0
     assert await e.store.memo("s", b"x") and await e.store.notes("g", 9) and await e.store.handled(P0, 1)
 
 
-async def test_h12_what_is_old_is_purged_in_bounded_steps(e: Engine, clock: StoodClock) -> None:
+async def test_h12_what_is_old_is_purged_in_bounded_steps(e: Engine, clock: SteeredClock) -> None:
     await prepare(e)
     await fill(e)
-    clock.pass_time(1000 * DAY)
+    clock.jump(seconds(1000 * DAY))
     steps = []
     while step := await e.store.purge(2):
         steps.append(step)
@@ -160,10 +162,10 @@ async def test_h12_what_is_old_is_purged_in_bounded_steps(e: Engine, clock: Stoo
     assert (await e.store.load([ORDER], "v1"))[0].snapshot is None
 
 
-async def test_h12_state_and_progress_are_never_purged(e: Engine, clock: StoodClock) -> None:
+async def test_h12_state_and_progress_are_never_purged(e: Engine, clock: SteeredClock) -> None:
     await prepare(e)
     await fill(e)
-    clock.pass_time(1000 * DAY)
+    clock.jump(seconds(1000 * DAY))
     while await e.store.purge(100):
         pass
     assert (await e.store.load([ORDER]))[0].version == 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from tidings.clock import seconds
 from tidings.engine.port import Engine, Topic
 from tidings.engine.seats import spread
 from tidings.engine.unit import Partition
-from tidings.testing.conformance.bench import P0, Lack, StoodClock, prepare, sit, soon, turns
+from tidings.testing.clock import SteeredClock
+from tidings.testing.conformance.bench import P0, Lack, prepare, sit, soon, turns
 
 
 async def test_members_share_the_partitions(e: Engine, other: Engine) -> None:
@@ -54,7 +56,7 @@ async def test_a_member_too_many_is_idle_until_it_is_needed(e: Engine, other: En
     assert (await soon(waiting)).gain == {P0}
 
 
-async def test_a_member_that_froze_loses_its_seat(e: Engine, other: Engine, clock: StoodClock) -> None:
+async def test_a_member_that_froze_loses_its_seat(e: Engine, other: Engine, clock: SteeredClock) -> None:
     """It does not await `change` any more. One whose process died is noticed at once, by other means."""
     first = await sit(e, member="a")
     second = await other.log.join("g", ["t"], "b")
@@ -62,14 +64,14 @@ async def test_a_member_that_froze_loses_its_seat(e: Engine, other: Engine, cloc
     assert (await soon(first.reader.change())).drain == gained
     waiting = asyncio.ensure_future(first.reader.change())
     while not waiting.done():
-        clock.pass_time(1.0)
+        clock.jump(seconds(1.0))
         await turns()
         assert clock.monotonic() < 3600, "its lease must end"
         await e.store.progress()
     assert waiting.result().gain == gained
 
 
-async def test_members_are_told_of(e: Engine, other: Engine, clock: StoodClock) -> None:
+async def test_members_are_told_of(e: Engine, other: Engine, clock: SteeredClock) -> None:
     first = await sit(e, member="a")
     second = await other.log.join("g", ["t"], "b")
     await e.log.join("stranger", ["t"], "c")
@@ -83,7 +85,7 @@ async def test_members_are_told_of(e: Engine, other: Engine, clock: StoodClock) 
     assert all(abs(m.beat - now) < 3600e6 for m in found)
     await second.leave()
     assert [m.member for m in await e.log.members("g")] == ["a"]
-    clock.pass_time(3600.0)
+    clock.jump(seconds(3600.0))
     assert not any(m.alive for m in await e.log.members("stranger")), "nobody awaited its `change`"
     assert first.claims
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tidings.clock import MICRO
+from tidings.clock import MICRO, seconds
 from tidings.engine.port import Engine, Topic
 from tidings.engine.unit import Event, Failed
 from tidings.errors import Refused
-from tidings.testing.conformance.bench import P0, P1, StoodClock, data, event, look, prepare, raised, tell
+from tidings.testing.clock import SteeredClock
+from tidings.testing.conformance.bench import P0, P1, data, event, look, prepare, raised, tell
 
 
 async def test_a_topic_declared_twice_is_one(e: Engine) -> None:
@@ -54,11 +55,11 @@ async def test_bytes_come_back_as_they_were_sent(e: Engine) -> None:
     assert [(r.key, r.head, r.data) for r in records] == [(x.key, x.head, x.data) for x in odd]
 
 
-async def test_records_carry_the_time_of_the_log(e: Engine, clock: StoodClock) -> None:
+async def test_records_carry_the_time_of_the_log(e: Engine, clock: SteeredClock) -> None:
     await prepare(e)
     await e.log.send([event(1)])
     before = (await e.log.read({P0: 0}, 1))[0].records[0].time
-    clock.pass_time(3600.0)
+    clock.jump(seconds(3600.0))
     await e.log.send([event(2)])
     after = (await e.log.read({P0: 0}, 2))[0].records[1].time
     assert after - before >= 3599 * MICRO
@@ -114,10 +115,10 @@ async def test_extents_tell_what_is_there(e: Engine) -> None:
     assert after[P0].identity == before[P0].identity
 
 
-async def test_a_time_gives_offsets(e: Engine, clock: StoodClock) -> None:
+async def test_a_time_gives_offsets(e: Engine, clock: SteeredClock) -> None:
     await prepare(e)
     await e.log.send([event(1), event(2)])
-    clock.pass_time(10.0)
+    clock.jump(seconds(10.0))
     between = await e.store.now() - 5 * MICRO
     await e.log.send([event(3)])
     records = (await e.log.read({P0: 0}, 9))[0].records

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from tidings.clock import seconds
 from tidings.engine.port import Engine
 from tidings.engine.unit import Unit
+from tidings.testing.clock import SteeredClock
 from tidings.testing.conformance.bench import (
     P0,
     P1,
-    StoodClock,
     event,
     hear,
     held,
@@ -43,13 +44,13 @@ async def test_h43_waiting_is_woken_by_another_process(e: Engine, other: Engine)
     assert await soon(waiting)
 
 
-async def test_h43_waiting_ends(e: Engine, clock: StoodClock) -> None:
+async def test_h43_waiting_ends(e: Engine, clock: SteeredClock) -> None:
     await sit(e)
     receipt = (await tell(e, event(1))).receipt
     waiting = asyncio.ensure_future(e.store.reached("g", receipt, 60.0))
     while not waiting.done():
         await turns()
-        clock.pass_time(61.0)
+        clock.jump(seconds(61.0))
     assert waiting.result() is False
 
 
@@ -135,11 +136,11 @@ async def test_changed_takes_the_wake_when_it_is_called(e: Engine) -> None:
     await soon(second)
 
 
-async def test_changed_ends(e: Engine, clock: StoodClock) -> None:
+async def test_changed_ends(e: Engine, clock: SteeredClock) -> None:
     await prepare(e)
     (await soon(waiting_for_news(e))).cancel()
     news = asyncio.ensure_future(e.store.changed(60.0))
     while not news.done():
         await turns()
-        clock.pass_time(61.0)
+        clock.jump(seconds(61.0))
     news.result()
