@@ -63,7 +63,7 @@ async def test_h05_processes_that_open_a_new_file_at_once_make_it_once(tmp_path:
 
 
 async def test_of_saturated_processes_none_waits_for_many_turns_of_others(tmp_path: Path) -> None:
-    """Without a line, SQLite gives its lock to whoever asks at the right moment: hundreds of turns without one's own."""
+    """Without a line, SQLite gives its lock to whoever asks at the right moment: hundreds of turns before one's own."""
     path = tmp_path / "x.db"
     async with fresh(path) as engine, AsyncExitStack() as stack:
         workers = [await stack.enter_async_context(child("saturates", path, n, 250)) for n in range(4)]

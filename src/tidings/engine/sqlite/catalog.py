@@ -55,7 +55,9 @@ class RowTable:
 
     @cached_property
     def page(self) -> str:
-        return f"select * from {self._name} where {self._key} > ? order by {self._key} limit ?"
+        """In the order of keys as texts, whatever type the key has."""
+        key = self._key if self.columns[0][1] in ("text", "json", "timestamp") else f"cast({self._key} as text)"
+        return f"select * from {self._name} where {key} > ? order by {key} limit ?"
 
     @cached_property
     def put(self) -> str:

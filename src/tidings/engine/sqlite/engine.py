@@ -14,7 +14,7 @@ from tidings.clock import Clock
 from tidings.engine.ages import Ages
 from tidings.engine.port import Capabilities
 from tidings.engine.sqlite.anchor import AnchoredClock, settle
-from tidings.engine.sqlite.connect import BUSY, Synchronous, connect
+from tidings.engine.sqlite.connect import BUSY, PRAGMAS, Synchronous, connect
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.facts import facts
 from tidings.engine.sqlite.fair import Turnstile
@@ -29,7 +29,7 @@ from tidings.engine.sqlite.users import Users
 from tidings.engine.sqlite.waking import Watch
 from tidings.engine.sqlite.writer import Writer
 from tidings.engine.wake import Wake
-from tidings.errors import Unavailable
+from tidings.errors import SettingsError, Unavailable, did_you_mean
 
 
 class Sqlite:
@@ -73,6 +73,7 @@ class Sqlite:
         "off" may lose the file. `lease`: seconds after which a frozen member's partitions are given to others;
         `beat`: how often it says that it lives. `query_within`: seconds that a user's SELECT may take.
         """
+        _check(synchronous, lease, beat)
         await asyncio.to_thread(_prepare, path, synchronous, anchored=clock is None, create=create)
         clock = clock or AnchoredClock()
         wake, roster = Wake(clock), Wake(clock)
@@ -116,6 +117,15 @@ class Sqlite:
         core.roster.call()
         core.members.close()
         self._watch.close()
+
+
+def _check(synchronous: str, lease: float, beat: float) -> None:
+    if synchronous not in PRAGMAS:
+        raise SettingsError(f"synchronous: {synchronous!r} is not known", hint=did_you_mean(synchronous, PRAGMAS))
+    if not 0 < beat < lease:
+        raise SettingsError(
+            f"beat {beat} and lease {lease}: a beat must fit into the lease", hint="lease=5.0, beat=1.0"
+        )
 
 
 def _prepare(path: str, synchronous: Synchronous, *, anchored: bool, create: bool) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from uuid import uuid4
+
+import apsw
 
 from tidings.engine.port import Extent, Reader, Seated, Topic
 from tidings.engine.sqlite.catalog import read_catalog
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.reader import SqliteReader
+from tidings.engine.sqlite.retention import FOREVER
 from tidings.engine.sqlite.scan import scan
 from tidings.engine.sqlite.seats import Seat, roster
 from tidings.engine.sqlite.sizes import places
-from tidings.engine.sqlite.sql import SQL, value_of
+from tidings.engine.sqlite.sql import SQL, rows_of
 from tidings.engine.sqlite.sweep import sweep
 from tidings.engine.sqlite.turn import Turn
 from tidings.engine.unit import Batch, Committed, Event, Failed, Mark, Partition, Unit, Unknown
@@ -100,11 +106,10 @@ class SqliteLog:
         return {part: max(offset, reads.all(SQL["begins"], (reads.tp(part),))[0][0]) for part in parts}
 
     async def lag(self, at: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """Exact; one pass over what lies behind, away from the loop."""
         tps = {self._core.reads.tp(part): offset for part, offset in at.items()}
-        counts = await self._core.users.run(
-            lambda c: {tp: value_of(c, SQL["count_at"], (offset, tp)) for tp, offset in tps.items()}
-        )
-        return {part: counts[self._core.reads.tp(part)] for part in at}
+        counts = await self._core.users.run(partial(_counts, tps))
+        return {part: counts[tp] for part, tp in zip(at, tps, strict=True)}
 
     async def sweep(self, limit: int) -> int:
         return await sweep(self._core, limit)
@@ -126,6 +131,16 @@ def _declare(turn: Turn, topics: Sequence[Topic]) -> None:
         if old is None:
             turn.c.executemany(SQL["part_put"], [(topic.name, n, turn.pos) for n in range(topic.partitions)])
         turn.catalog = read_catalog(turn.c)
+
+
+def _counts(starts: Mapping[int, int], c: apsw.Connection) -> Counter[int]:
+    """How many records each partition has from its start on: the ranges between two starts, each looked at once."""
+    found: Counter[int] = Counter()
+    offsets = sorted(set(starts.values()))
+    for begin, end in pairwise([*offsets, FOREVER]):
+        tps = json.dumps([tp for tp, start in starts.items() if start <= begin])
+        found.update(dict(rows_of(c, SQL["count"], (begin, end, tps))))
+    return found
 
 
 def _shape(topic: Topic) -> str:

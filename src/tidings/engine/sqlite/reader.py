@@ -160,7 +160,7 @@ class SqliteReader:
 
     def _set_aside(self, lane: Lane, found: Found) -> None:
         """Raises, before anything is handed out and lost, where an ill partition cannot go on at all."""
-        bare = [tp for tp in found.ill if not found.records.get(tp)]
+        bare = [tp for tp in lane.tps.intersection(found.ill) if not found.records[tp]]
         lane.tps.difference_update(bare or found.ill)
         if not lane.tps:
             self._lanes.remove(lane)

@@ -101,15 +101,17 @@ select max(first, born) from tidings_part where tp = ?1
 -- name: places
 select tp, max(first, born), bytes from tidings_part
 
+-- The inner limit keeps the bytes themselves out of the sorter.
 -- name: measure
-select tp, sum(coalesce(length(key), 0) + length(head) + coalesce(length(data), 0)) from tidings_log
-  where pos >= ?1 and pos < ?2 group by tp
+select tp, sum(size) from (
+  select tp, coalesce(length(key), 0) + length(head) + coalesce(length(data), 0) as size from tidings_log
+  where pos >= ?1 and pos < ?2 limit -1) group by tp
 
 -- name: measured
 update tidings_part set bytes = max(0, bytes + ?2) where tp = ?1
 
--- name: count_at
-select count(*) from tidings_log where pos >= ?1 and tp = ?2
+-- name: count
+select tp, count(*) from tidings_log where pos >= ?1 and pos < ?2 and tp in (select value from json_each(?3)) group by tp
 
 -- ---- retention ----
 
