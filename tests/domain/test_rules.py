@@ -50,6 +50,28 @@ def same_group() -> None:
     Program("p", [service, other])
 
 
+def same_group_of_two_projections() -> None:
+    one, other = Service("a"), Service("a.b")
+    one.projection(Overview, name="b.c")
+    other.projection(Shelf, name="c")
+    Program("p", [one, other])
+
+
+def two_aggregates_of_one_name() -> None:
+    class Mine(Order, name="order"):
+        pass
+
+    class Yours(Order, name="ORDER"):
+        pass
+
+    service = Service("x")
+
+    @service.command
+    def forget(command: Forget, mine: Mine, yours: Yours) -> None: ...
+
+    Program("p", [service])
+
+
 def nobody_answers() -> None:
     Program("p", [trade.checkout])
 
@@ -254,13 +276,15 @@ def two_sagas_of_a_name() -> None:
     [
         (same_name, "two services are called 'a'"),
         (same_group, "two groups are called 'a.overview'"),
+        (same_group_of_two_projections, "two groups are called 'a.b.c'"),
+        (two_aggregates_of_one_name, "hint: give one of them a name="),
         (nobody_answers, "checkout sends Charge, which no service handles"),
         (nobody_to_call_off, "x sends Forget, which no service handles"),
         (nobody_does_it_later, "x sends Forget, which no service handles"),
         (two_handlers, "Charge has two handlers"),
-        (two_owners, "Overview is used by 'analytics' and 'other'"),
-        (two_owners_of_an_aggregate, "Order is used by 'ordering' and 'other'"),
-        (two_rows_of_one_table, "are both kept in 'SHELVES'"),
+        (two_owners, "Overview is used by 'analytics' and 'other'\n  hint: a table"),
+        (two_owners_of_an_aggregate, "Order is used by 'ordering' and 'other'\n  hint: an aggregate"),
+        (two_rows_of_one_table, "are both kept in 'SHELVES'\n  hint: give one of them a table="),
         (two_folds_of_one_row, "Shelf is folded by 'x.shelves' and 'x.again'"),
         (projected_row_written_by_its_service, "writes Overview, which 'x.overview' folds"),
         (no_resource, "needs Gateway, which nothing makes"),

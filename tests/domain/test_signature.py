@@ -142,6 +142,40 @@ def test_a_command_may_emit_more_than_it_promises_and_two_aggregates_share_the_e
     assert service.handlers[0].aggregates == (Order, Account)
 
 
+def test_a_key_may_be_found_by_a_type_derived_from_its_own() -> None:
+    class Sku(str): ...  # noqa: SLOT000
+
+    class Counted(Event, topic=order_events):
+        sku: Key[Sku]
+
+    class Stock(Row):
+        sku: Key[str]
+
+    class Priced(Row):
+        sku: Key[Sku]
+
+    def narrow(event: Counted, stock: Stock) -> None: ...
+
+    def wide(event: Placed, priced: Priced) -> None: ...
+
+    assert read(narrow).states == (Stock,)
+    assert read(wide).states == (Priced,)
+
+
+def test_a_fold_of_a_base_class_takes_what_is_derived_from_it_and_the_other_way_round() -> None:
+    class Any_(Aggregate):  # noqa: N801
+        def apply(self, event: trade.OrderEvent) -> None: ...
+
+    def one(command: Forget, state: Any_) -> Cancelled: ...  # type: ignore[empty-body]
+
+    def other(command: Forget, order: Order) -> trade.OrderEvent: ...  # type: ignore[empty-body]
+
+    service = Service("x")
+    service.command(one)
+    service.command(other)
+    assert [handler.tells for handler in service.handlers] == [(Cancelled,), (trade.OrderEvent,)]
+
+
 def test_a_scheduled_handler_knows_its_interval() -> None:
     service = Service("x")
 
