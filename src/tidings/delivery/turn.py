@@ -101,6 +101,7 @@ class Turn:
         self.decided = Decisions(work)
         self.session = self.decided.session
         self.detached: set[int] = set()
+        self._serial = asyncio.Lock()  # of handlers that run again because another one changed what they had read
 
     async def run(self) -> None:
         await self.decide(self.work.arrivals)
@@ -165,23 +166,30 @@ class Turn:
         if arrival.runner.mode == "inline" or (arrival.muted and not arrival.runner.keeps):
             self._inline(arrival, await self.host.store.now())
             return
-        while True:
-            try:
-                decision = await cast("Awaitable[Decision]", arrival.runner.run(arrival, Look(self.session)))
-            except (Exception, SystemExit, asyncio.CancelledError) as error:
-                if _cancelled_from_outside(error):
-                    raise
-                if arrival.number in self.detached:
-                    self.host.finished_late(Late(arrival, None, error, {}))
-                else:
-                    self._fail(arrival, error, await self.host.store.now())
-                return
+        if not await self._attempt(arrival):
+            async with self._serial:  # one by one, or fifty handlers of one row would run each other over and over
+                while not await self._attempt(arrival):
+                    pass
+
+    async def _attempt(self, arrival: Arrival) -> bool:
+        """Run the handler once. False where a state that it read moved meanwhile, and it has to run again."""
+        try:
+            decision = await cast("Awaitable[Decision]", arrival.runner.run(arrival, Look(self.session)))
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if _cancelled_from_outside(error):
+                raise
             if arrival.number in self.detached:
-                self.host.finished_late(Late(arrival, decision, None, self._states(decision)))
-                return
-            if self.session.fits(decision):
-                self._apply(arrival, decision)
-                return
+                self.host.finished_late(Late(arrival, None, error, {}))
+            else:
+                self._fail(arrival, error, await self.host.store.now())
+            return True
+        if arrival.number in self.detached:
+            self.host.finished_late(Late(arrival, decision, None, self._states(decision)))
+            return True
+        if self.session.fits(decision):
+            self._apply(arrival, decision)
+            return True
+        return False
 
     def _states(self, decision: Decision) -> dict[Address, tuple[Kind, int]]:
         """What a late decision rests on; a state that an event of this turn changed can never match."""
