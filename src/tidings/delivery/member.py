@@ -171,7 +171,10 @@ class Member:
         task, self._fetching = self._fetching, None
         try:
             batches = task.result()
-        except (Truncated, Corrupt) as error:
+        except Truncated as error:
+            await self._stop_before_loss(reader, error)
+            return True
+        except Corrupt as error:
             await self._pause(reader, {Partition(error.topic, error.partition): error.message})
             return True
         self.reached("member.fetched")
@@ -234,6 +237,14 @@ class Member:
                 reader.pause([part], True)
                 await self.store.set_paused(self.group, [part], reason)
                 await self.own.refresh([part])
+
+    async def _stop_before_loss(self, reader: Reader, error: Truncated) -> None:
+        """Where log and store are one, retention has paused the group already and said what is lost: that stays."""
+        part = Partition(error.topic, error.partition)
+        reader.pause([part], True)
+        await self.own.refresh([part])
+        if part in self.claims and not self.claims[part].paused:
+            await self._pause(reader, {part: f"truncated: {error.message}"})
 
     def _check_room(self, reader: Reader) -> None:
         """Too many held events: the partition stops until some are done (backpressure), others flow."""
