@@ -1,7 +1,7 @@
 """A small system that has one of everything an operator may meet: `tests.ops.depot:depot`.
 
-A parcel is received, billed and shipped by a saga. What its weight says is what happens: over 100 kg no carrier takes it
-(the bill is undone), a negative weight is refused, exactly 13 kg is poison for the scale, until `mended` says otherwise.
+A parcel is received, billed and shipped by a saga. What its weight says is what happens: over 100 kg no carrier takes
+it (the bill is undone), a negative weight is refused, exactly 13 kg is poison for the scale, until DEPOT_MENDED is set.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from tidings.clock import from_micro
 from tidings.domain.effects import LATER
+from tidings.domain.idle import claim_of
 from tidings.domain.saga_run import Token
 from tidings.engine.port import Engine, Progress
 from tidings.engine.unit import Address, Handling, Note, Partition
@@ -24,13 +25,12 @@ from tidings.errors import Corrupt, Poison, Refused
 from tidings.event.envelope import Head, unpack
 from tidings.event.identity import parse, show
 from tidings.ops.entries import Entry, StreamEntry, entry, stream_entry
-from tidings.ops.parked import ALL, HeldEvent, claim_of, held
+from tidings.ops.parked import ALL, HeldEvent, held
 from tidings.ops.sagas import SagaState, saga
 from tidings.ops.scan import Page, scan, since
 
 What: TypeAlias = Literal["handled", "rejected", "parked", "held", "waiting", "paused", "dropped", "unknown", "passed"]
 NOTES = 100_000
-NOWHERE = 1 << 62  # a private event is shown after those of its moment that lie in the log
 Hears: TypeAlias = Mapping[str, frozenset[str]]  # of each group of a program, the names that it hears
 
 
@@ -100,7 +100,7 @@ async def journey(engine: Engine, id: str, hears: Hears | None = None) -> Journe
     began = min(e.time for e in flow)
     fates = await _Fates.of(engine, hears)
     steps = []
-    for each in sorted(flow, key=lambda e: (e.time, e.offset if e.offset >= 0 else NOWHERE)):
+    for each in sorted(flow, key=lambda e: (e.offset < 0, e.time, e.offset)):
         known = streams.get(each.id)
         private = known is not None and known.private
         after = (each.time - began).total_seconds()
@@ -255,7 +255,7 @@ class _Fates:
 
 
 def _tree(steps: Sequence[Step], remarks: list[str]) -> list[Step]:
-    """Each under its cause, by the ids they carry."""
+    """Each under its cause, by the ids they carry; private events come after the others of their cause."""
     by_id: dict[str, Step] = {}
     for step in steps:
         by_id.setdefault(step.entry.id, step)

@@ -8,8 +8,9 @@ from datetime import datetime
 from msgspec import Struct
 
 from tidings.clock import from_micro
+from tidings.domain.idle import claim_of
 from tidings.engine.port import Engine, Progress
-from tidings.engine.unit import Claim, Held, Partition
+from tidings.engine.unit import Held, Partition
 from tidings.errors import Refused, did_you_mean
 from tidings.ops.entries import Entry, entry, key_shown
 from tidings.ops.groups import unknown_group
@@ -88,11 +89,6 @@ async def _held(engine: Engine, group: str | None) -> list[tuple[Progress, Seque
     if group is not None and not rows:
         raise unknown_group(group, sorted({p.group for p in await engine.store.progress()}))
     return [(row, await engine.store.held([claim_of(row)], None, ALL)) for row in rows if row.held]
-
-
-def claim_of(row: Progress) -> Claim:
-    """What a look at held events and timers asks for; it owns nothing."""
-    return Claim(row.group, row.partition, row.epoch, row.next, row.held_gen)
 
 
 def _by_key(events: Sequence[Held]) -> Mapping[bytes | int, list[Held]]:

@@ -24,9 +24,9 @@ def read_place(text: str) -> Place:
         return "start"
     if word == "end":
         return "end"
-    if re.fullmatch(r"\d{1,18}", word):
+    if re.fullmatch(r"[0-9]{1,18}", word):
         return int(word)
-    if ago := re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd])", word):
+    if ago := re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd])", word):
         return timedelta(**{UNITS[ago[2]]: float(ago[1])})
     try:
         moment = datetime.fromisoformat(word)

@@ -28,7 +28,9 @@ async def scan(
             batches = await engine.log.read(at, PAGE)
         except Corrupt as error:
             damaged(error)
-            at[Partition(error.topic, error.partition)] = error.offset + 1
+            part = Partition(error.topic, error.partition)
+            # A record whose partition is what was damaged is nobody's: all go on behind it.
+            at.update({p: max(o, error.offset + 1) for p, o in at.items() if p == part or part not in at})
             continue
         except Truncated as error:
             at[Partition(error.topic, error.partition)] = error.first

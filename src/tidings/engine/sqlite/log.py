@@ -68,10 +68,11 @@ class SqliteLog:
                 for tp, records in found.records.items()
                 if records
             ]
+            for tp, error in found.ill.items():
+                if not found.records.get(tp):  # before others, or whoever goes on from their `next` would miss it
+                    raise error
             if batches:
                 return batches
-            for error in found.ill.values():
-                raise error
             if found.whole:
                 return []
             cursor = found.end

@@ -72,7 +72,7 @@ def _collect(
         if seal(pos, tp, time, key, head, data) != crc:
             if passed < pos < reach:
                 passed = pos
-            if tp in open_ or tp not in parts:
+            if (tp in open_ and pos >= starts[tp]) or (tp not in parts and pos >= begin):
                 ill[tp] = _corrupt(reads, tp, pos)
                 open_.pop(tp, None)
             continue
