@@ -120,15 +120,17 @@ async def test_h14_what_is_marked_inside_happens_once(e: Engine) -> None:
 
 
 async def test_a_mark_told_inside_counts_from_its_own_first_event(e: Engine) -> None:
+    def run(_: Transaction) -> Inner:
+        return Inner([event(2, 2), event(3, 0)], [Once("call", b"x", b"", [1])])
+
     seat = await sit(e)
-    mark = Once("call", b"x", b"", [0])
-    await kept(e, Unit("g", [seat.step(P1, 1)], events=[event(1, 1)], inside=[Inside(3, telling(2, once=mark))]))
-    got = await hear(seat.reader, 2)
-    end = next(batch.next for batch, record in got if record.data == b"2")
+    await kept(e, Unit("g", [seat.step(P1, 1)], events=[event(1, 1)], inside=[Inside(3, run)]))
+    got = await hear(seat.reader, 3)
+    end = next(batch.next for batch, record in got if record.data == b"3")
     found = await e.store.memo("call", b"x")
     assert found and not await e.store.reached("g", found.receipt, 0.0)
     await kept(e, Unit("g", [seat.step(P0, end)]))
-    assert await e.store.reached("g", found.receipt, 0.0)
+    assert await e.store.reached("g", found.receipt, 0.0), "the second of its own, and no other"
 
 
 # ---- SQL -----------------------------------------------------------------------------------------------------------
