@@ -149,7 +149,7 @@ def _is_frozen(kind: Any, inside: frozenset[Any]) -> bool:
 def fingerprint(aggregate: type[Aggregate]) -> str:
     """Of the shape of the state and of its fold: another field, default, type or line of `apply` is another print."""
     shape = [(f.name, repr(f.type), repr(f.default)) for f in msgspec.structs.fields(aggregate)]
-    apply = inspect.unwrap(aggregate.__dict__["apply"])
+    apply = inspect.unwrap(aggregate.apply)  # type: ignore[attr-defined]
     text = repr((aggregate.__name__, shape, _code(apply.__code__)))
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
