@@ -210,7 +210,7 @@ def step_that_makes_an_event() -> None:
 
 def step_that_makes_one_of_two() -> None:
     class Hasty(Saga[Placed]):
-        @step  # type: ignore[misc]
+        @step
         def pay(self) -> Charge | Reserve: ...  # type: ignore[empty-body]
 
 
