@@ -31,8 +31,7 @@ A = TypeVar("A", bound=Aggregate)
 RowT = TypeVar("RowT", bound=Row)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt(Generic[T]):
+class Receipt(msgspec.Struct, Generic[T], frozen=True):
     """Proof of a commit. `position` is text that travels in a header or a cookie, to read one's own write with."""
 
     outcome: T
