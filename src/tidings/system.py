@@ -20,6 +20,7 @@ from tidings.delivery import history
 from tidings.delivery.worker import Worker
 from tidings.domain.client import Client
 from tidings.domain.graph import Graph
+from tidings.domain.group import subscriptions
 from tidings.domain.program import Program
 from tidings.domain.resource import Resource
 from tidings.domain.runtime import Runtime
@@ -117,17 +118,17 @@ async def work(
     """Workers for these services (None: all), with their resources open; drained at the end."""
     async with AsyncExitStack() as stack:
         resources = await open_resources(stack, runtime.program, services, given)
-        subscriptions = runtime.subscriptions(resources, services)
+        mine = subscriptions(runtime, resources, services)
         worker = Worker(
             runtime.engine,
-            subscriptions,
+            mine,
             worker_name(),
             clock=runtime.clock,
             limits=settings.limits(),
             history=history.from_environment(),
             probe=probe,
         )
-        runtime.running |= {s.group for s in subscriptions}
+        runtime.running |= {s.group for s in mine}
         runtime.busy = lambda: not worker.idle
         worker.start()
         try:

@@ -22,7 +22,6 @@ from cyclopts import Parameter
 
 from tidings import ops, settings
 from tidings.cli import logs
-from tidings.cli.exits import INTERRUPTED
 from tidings.cli.health import read_address, serving
 from tidings.cli.options import run as complete
 from tidings.cli.stopping import Stopping, hanging, leave
@@ -75,7 +74,7 @@ def run(
     if merged.target is None:
         raise SettingsError("which system?", hint="tidings run shop:shop")
     if workers < 1:
-        raise SettingsError(f"--workers {workers}: there must be one at least")
+        raise SettingsError(f"--workers {workers}: there must be one at least", hint="--workers 1, the default")
     if merged.health is not None:
         read_address(merged.health)
     system = ops.load(merged.target)
@@ -104,7 +103,7 @@ def _services(system: System, only: Sequence[str] | None) -> list[str] | None:
 
 
 async def _work(system: System, merged: Settings, names: Sequence[str] | None, *, supervised: bool) -> int:
-    stopping = Stopping(lambda: leave(stopping.code or INTERRUPTED), merged.drain)
+    stopping = Stopping(leave, merged.drain)
     url = shown(merged.url(system.name))
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(open_runtime(system.program, merged))

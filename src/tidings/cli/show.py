@@ -146,18 +146,22 @@ def _long(column: Column, columns: Sequence[Column], cells: Sequence[Sequence[Te
 
 
 def _blocks(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> None:
-    width = max(len(c.name) for c in columns)
     for number, row in enumerate(cells):
         if number:
             out().print()
-        for column, cell in zip(columns, row, strict=True):
-            if cell.plain:
-                out().print(Text.assemble((f"{column.name:<{width}}  ", "dim"), cell), overflow="fold")
+        _pairs([(column.name, cell) for column, cell in zip(columns, row, strict=True) if cell.plain])
+
+
+def _pairs(rows: Sequence[tuple[str, Text]]) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, cell in rows:
+        grid.add_row(name, cell)
+    out().print(grid)
 
 
 def pairs(values: Mapping[str, object]) -> None:
-    """Names and values, one a line."""
-    width = max(map(len, values), default=0)
-    for name, value in values.items():
-        shown = value if isinstance(value, Text) else text(value)
-        out().print(Text.assemble((f"{safe(name):<{width}}  ", "dim"), shown), overflow="fold")
+    """Names and values, one a line; values that are empty are left out."""
+    shown = [(safe(name), v if isinstance(v, Text) else text(v)) for name, v in values.items()]
+    _pairs([(name, v) for name, v in shown if v.plain])

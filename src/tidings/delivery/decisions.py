@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tidings.delivery.decision import Decision
 from tidings.delivery.intake import Work
 from tidings.delivery.session import Session
-from tidings.delivery.subscription import Arrival, Decision
+from tidings.delivery.subscription import Arrival
 from tidings.engine.unit import Address, Held, Partition, Timer
 
 

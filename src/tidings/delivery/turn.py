@@ -18,6 +18,7 @@ from typing import Protocol, cast
 from msgspec import Struct, structs
 
 from tidings.clock import Clock
+from tidings.delivery.decision import Decision, Kind
 from tidings.delivery.decisions import Decisions, held_of
 from tidings.delivery.failure import Verdict, judge
 from tidings.delivery.heldset import HeldSet
@@ -25,7 +26,7 @@ from tidings.delivery.intake import Work
 from tidings.delivery.lanes import run_lanes
 from tidings.delivery.limits import Limits
 from tidings.delivery.session import UNREAD, Look
-from tidings.delivery.subscription import Arrival, Decision, Kind
+from tidings.delivery.subscription import Arrival
 from tidings.delivery.unit import unit_of
 from tidings.engine.port import Store
 from tidings.engine.unit import (

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from tidings.clock import MICRO
+from tidings.delivery.decision import Append, Decision, Kind
 from tidings.delivery.outgoing import Outgoing
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Append, Arrival, Decision, Kind
+from tidings.delivery.subscription import Arrival
 from tidings.domain import answers
 from tidings.domain.columns import key_text, to_values
 from tidings.domain.rows import Addresses

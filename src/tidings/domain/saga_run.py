@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tidings.clock import MICRO
+from tidings.delivery.decision import Decision
 from tidings.delivery.outgoing import Outgoing
 from tidings.delivery.policy import Retry
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Arrival, Decision, Mode
+from tidings.delivery.subscription import Arrival, Mode
 from tidings.domain.answers import Rejection
 from tidings.domain.saga import Saga
 from tidings.domain.saga_state import (
