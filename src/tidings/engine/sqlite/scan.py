@@ -66,16 +66,18 @@ def _collect(
     open_ = {tp: got for tp, got in found.records.items() if tp not in ill}
     even = max(starts.values(), default=0) <= begin
     last, enough = begin + WINDOW, False
-    count, passed = 0, begin - 1
+    count, passed, broken = 0, begin - 1, begin - 1
     for pos, tp, key, time, head, data, crc in rows:
         count += 1
         if seal(pos, tp, time, key, head, data) != crc:
-            if passed < pos < reach:
-                passed = pos
+            if broken < pos < reach:
+                broken = pos
             if (tp in open_ and pos >= starts[tp]) or (tp not in parts and pos >= begin):
                 ill[tp] = _corrupt(reads, tp, pos)
                 open_.pop(tp, None)
             continue
+        if pos <= passed:
+            continue  # the search was led astray by a number out of order: this one was met before
         passed = pos
         got = open_.get(tp)
         if got is not None and (even or pos >= starts[tp]):
@@ -87,7 +89,7 @@ def _collect(
             enough = True
             break
     if enough or count >= limit:
-        found.end, found.whole = passed + 1, False
+        found.end, found.whole = (passed if passed >= begin else broken) + 1, False
 
 
 def _corrupt(reads: Reads, tp: int, pos: int) -> Corrupt:

@@ -249,7 +249,7 @@ class Writer:
 
     def _refuse(self, jobs: Sequence[Job], error: Exception) -> list[Outcome]:
         unknown = is_doubtful(error)
-        if unknown or isinstance(error, (apsw.IOError, apsw.CorruptError, apsw.NotADBError)):
+        if isinstance(error, (apsw.IOError, apsw.CorruptError, apsw.NotADBError)):
             self._drop_handle()
         ours = translated(error, self._path)
         if not unknown:
