@@ -128,6 +128,12 @@ def forgotten_undo() -> None:
         def reserve(self) -> Reserve: ...  # type: ignore[empty-body]
 
 
+def time_limit_without_undo() -> None:
+    class Slow(Saga[Placed]):
+        @step(timeout=seconds(30))
+        def pay(self) -> Pay: ...  # type: ignore[empty-body]
+
+
 def forgotten_undo_beside() -> None:
     class Hasty(Saga[Placed]):
         @step
@@ -271,6 +277,7 @@ def no_start() -> None:
         (empty, "saga Empty has no steps"),
         (at_once, "saga Hasty times out at once"),
         (forgotten_undo, "Hasty.pay has no undo, but reserve may fail after it"),
+        (time_limit_without_undo, "Slow.pay has a time limit and no undo"),
         (forgotten_undo_beside, "Hasty.pay has no undo, but reserve may fail after it"),
         (beside_a_step_of_another_saga, "Hasty.pay stands beside a step that is not above it"),
         (beside_a_step_of_an_earlier_stage, "Hasty.pay stands beside a step that is not above it"),

@@ -98,7 +98,8 @@ class StepRun(Generic[D]):
 class Step(Generic[S, D]):
     """A method that makes the command of this step; its outcomes are those that the command declares.
 
-    `undoable=False` says that it may stay where a later step fails. `command`, `undo_command` are known once the class
+    A step without an undo is the point of no return: once it is asked, the saga's time limit waits for its answer.
+    `undoable=False` says that it may stay where a later step fails, or where it answers too late. `command`, `undo_command` are known once the class
     of the saga is complete.
     """
 
@@ -215,6 +216,11 @@ def _check_undos(cls: type[Saga[Any]]) -> None:
         for each in stage:
             after = [one for later in cls.__stages__[number + 1 :] for one in later]
             others = [*after, *(one for one in stage if one is not each)]
+            if each.timeout is not None and each.undoable and each.undoing is None:
+                raise DefinitionError(
+                    f"{cls.__name__}.{each.name} has a time limit and no undo: a success that comes late would stay",
+                    hint=f"write @{each.name}.undo, or @step(undoable=False) if it may stay",
+                )
             if others and each.undoable and each.undoing is None:
                 raise DefinitionError(
                     f"{cls.__name__}.{each.name} has no undo, but {others[0].name} may fail after it",
