@@ -268,24 +268,33 @@ class Member:
         self.own.settled(unit)
 
     def keep_running(self, arrival: Arrival, task: asyncio.Task[None]) -> None:
-        self.own.running[arrival.partition, arrival.offset] = task
+        self.own.running[arrival.place] = task
+
+    def abandon(self, arrival: Arrival) -> None:
+        if (task := self.own.running.pop(arrival.place, None)) is not None:
+            task.cancel()
 
     def finished_late(self, late: Late) -> None:
         self._late.append(late)
         self._bell.set()
 
     async def _finish_late(self) -> bool:
-        """Slow handlers that ended since the last cycle: their decisions become turns of their own."""
+        """Slow handlers that ended since the last cycle: their decisions become turns of their own.
+
+        Not of one that nobody waits for any more, because its partition went, or its event came again.
+        """
         late, self._late = self._late, []
         for each in late:
             arrival = each.arrival
-            self.own.running.pop((arrival.partition, arrival.offset), None)
-            if arrival.partition in self.claims:
-                arrival.number, arrival.held = 0, True
-                turn = Turn(self, Work(arrivals=[arrival]))
+            if self.own.running.get(arrival.place) is each.task and self.reader is not None:
+                del self.own.running[arrival.place]
+                arrival.held = arrival.timer is None
+                work = Work(arrivals=[arrival])
+                turn = Turn(self, work)
                 await turn.adopt(each)
                 self.reached("member.decided")
                 await turn.commit()
+                await self._pause(self.reader, work.pauses)
         return bool(late)
 
 

@@ -43,7 +43,7 @@ class Ownership:
         self.held: dict[Partition, HeldSet] = {}
         self.wish: set[Partition] = set()
         self.suspects: set[Partition] = set()  # a batch of theirs seems to kill its process
-        self.running: dict[tuple[Partition, int], asyncio.Task[None]] = {}  # slow handlers
+        self.running: dict[tuple[Partition, int | str], asyncio.Task[None]] = {}  # slow handlers, by `Arrival.place`
         self.next_timer = NEVER
         self.beaten = clock.monotonic()
 
@@ -199,7 +199,7 @@ class Ownership:
 
     def busy(self, part: Partition) -> list[int]:
         """Offsets of its held events that run right now."""
-        return [o for p, o in self.running if p == part]
+        return [at for p, at in self.running if p == part and isinstance(at, int)]
 
     def due_at(self, part: Partition) -> int:
         """When the soonest held event of this partition is due that does not run yet; NEVER where none is."""

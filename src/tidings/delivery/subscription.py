@@ -37,6 +37,11 @@ class Arrival(Struct, eq=False):
     muted: bool = False
     refused: dict[int, str] = {}  # which of several handlers refused inside the commit, and why: they do not run again
 
+    @property
+    def place(self) -> tuple[Partition, int | str]:
+        """What names it in its group: partition and offset, or the name of its timer."""
+        return self.partition, self.offset if self.timer is None else self.timer.name
+
 
 Mode: TypeAlias = Literal["inline", "awaited", "thread"]
 

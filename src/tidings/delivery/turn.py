@@ -59,8 +59,12 @@ class Split(Exception):
 
 
 class Late(Struct, eq=False):
-    """A slow handler that ended after its turn: its decision, and kind and version of each state that it rests on."""
+    """A slow handler that ended after its turn: its decision, and kind and version of each state that it rests on.
 
+    `task`: which run of it this was; it counts only while its member still knows just this one as running.
+    """
+
+    task: asyncio.Task[None] | None
     arrival: Arrival
     decision: Decision | None
     error: BaseException | None
@@ -88,6 +92,8 @@ class Host(Protocol):
 
     def keep_running(self, arrival: Arrival, task: asyncio.Task[None]) -> None: ...
 
+    def abandon(self, arrival: Arrival) -> None: ...
+
     def finished_late(self, late: Late) -> None: ...
 
     def settled(self, unit: Unit) -> None: ...
@@ -101,7 +107,7 @@ class Turn:
         self.work = work
         self.decided = Decisions(work)
         self.session = self.decided.session
-        self.detached: set[int] = set()
+        self.detached: dict[int, Arrival] = {}  # slower than this turn: they go on alone
         self._serial = asyncio.Lock()  # of handlers that run again because another one changed what they had read
 
     async def run(self) -> None:
@@ -122,11 +128,19 @@ class Turn:
             return
         running, rest = await run_lanes(arrivals, self._one, self.host.gate, self.host.clock, self.host.limits.slow)
         for arrival, task in running:
-            self.detached.add(arrival.number)
-            self.decided.hold(arrival, held_of(arrival, now, arrival.attempt - 1, "running"))
+            self.detached[arrival.number] = arrival
             self.host.keep_running(arrival, task)
+            if arrival.timer is None:
+                self.decided.hold(arrival, held_of(arrival, now, arrival.attempt - 1, "running"))
         for arrival in rest:
-            self.decided.hold(arrival, held_of(arrival, 0, arrival.attempt - 1))
+            if arrival.timer is None:
+                self.decided.hold(arrival, held_of(arrival, 0, arrival.attempt - 1))
+        self._leave_timers({a.number for a in (*(a for a, _ in running), *rest) if a.timer is not None})
+
+    def _leave_timers(self, numbers: set[int]) -> None:
+        """A timer is never held: until it is done it stays where it is, and due."""
+        if numbers:
+            self.work.arrivals = [a for a in self.work.arrivals if a.number not in numbers]
 
     async def _load(self, arrivals: Sequence[Arrival], now: int) -> Sequence[Arrival]:
         """All states that are sure to be needed, in one go; where that fails, one by one, to find whose fault it is."""
@@ -180,12 +194,12 @@ class Turn:
             if _cancelled_from_outside(error):
                 raise
             if arrival.number in self.detached:
-                self.host.finished_late(Late(arrival, None, error, {}))
+                self.host.finished_late(Late(asyncio.current_task(), arrival, None, error, {}))
             else:
                 self._fail(arrival, error, await self.host.store.now())
             return True
         if arrival.number in self.detached:
-            self.host.finished_late(Late(arrival, decision, None, self._states(decision)))
+            self.host.finished_late(Late(asyncio.current_task(), arrival, decision, None, self._states(decision)))
             return True
         if self.session.fits(decision):
             self._apply(arrival, decision)
@@ -236,14 +250,25 @@ class Turn:
     # ---- commit ----
 
     async def commit(self) -> None:
-        while (unit := unit_of(self.host.group, self.decided, self.host.claims)) is not None:
-            answer = (await self.host.store.commit([unit]))[0]
-            if isinstance(answer, Committed):
-                self.host.reached("member.committed")
-                self.host.settled(unit)
-                await self.session.settle()
-                return
-            await self._refused(answer)
+        kept: set[tuple[Partition, int]] = set()
+        try:
+            while (unit := unit_of(self.host.group, self.decided, self.host.claims)) is not None:
+                answer = (await self.host.store.commit([unit]))[0]
+                if isinstance(answer, Committed):
+                    kept = {(held.partition, held.offset) for held in unit.hold} if self.detached else kept
+                    self.host.reached("member.committed")
+                    self.host.settled(unit)
+                    await self.session.settle()
+                    return
+                await self._refused(answer)
+        finally:
+            self._abandon(kept)
+
+    def _abandon(self, kept: set[tuple[Partition, int]]) -> None:
+        """A slow event whose holding was not kept comes again from the log: what runs of it now must not count."""
+        for arrival in self.detached.values():
+            if arrival.timer is None and arrival.place not in kept:
+                self.host.abandon(arrival)
 
     async def _refused(self, answer: Answer) -> None:
         match answer:
