@@ -131,7 +131,7 @@ def forgotten_undo() -> None:
 def time_limit_without_undo() -> None:
     class Slow(Saga[Placed]):
         @step(timeout=seconds(30))
-        def pay(self) -> Pay: ...  # type: ignore[empty-body]
+        def pay(self) -> Charge: ...  # type: ignore[empty-body]
 
 
 def forgotten_undo_beside() -> None:
