@@ -99,8 +99,8 @@ class Step(Generic[S, D]):
     """A method that makes the command of this step; its outcomes are those that the command declares.
 
     A step without an undo is the point of no return: once it is asked, the saga's time limit waits for its answer.
-    `undoable=False` says that it may stay where a later step fails, or where it answers too late. `command`, `undo_command` are known once the class
-    of the saga is complete.
+    `undoable=False` says that it may stay where a later step fails, or where it answers too late. `command`,
+    `undo_command` are known once the class of the saga is complete.
     """
 
     def __init__(

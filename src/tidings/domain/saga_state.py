@@ -1,8 +1,8 @@
 """A saga as a pure function: a state and something that happened give the next state and what to do.
 
     running    steps are asked for in the order written, those beside each other together
-    undoing    a step failed, was refused or did not answer in time: the done ones are undone, last first. A step without
-               an undo is the point of no return (a pivot): once it is asked, the saga waits for its answer
+    undoing    a step failed, was refused or did not answer in time: the done ones are undone, last first. A step
+               without an undo is the point of no return (a pivot): once asked, the saga waits for its answer
     completed  every step is done, `completed()` was told
     failed     every done step is undone, `failed()` was told
     stuck      an undo was refused: a person has to look; a later answer to it lets the saga go on
