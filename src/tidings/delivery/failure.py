@@ -8,6 +8,7 @@ skipped.
 
 from __future__ import annotations
 
+import asyncio
 from random import random
 
 from msgspec import Struct
@@ -38,6 +39,18 @@ def judge(error: BaseException, retry: Retry, attempt: int) -> Verdict:
         after.total_seconds() if after is not None else _delay(retry, attempt) * (1 + retry.jitter * (random() - 0.5))
     )
     return Verdict(int(wait * MICRO), text)
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether it ends this task from outside (a stop, Ctrl-C), and is no failure of the code that it passes through.
+
+    Everything else that a handler raises is its failure, also what is no Exception: a cancelled task of its own, the
+    SystemExit of some library.
+    """
+    if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+        return True
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def describe(error: BaseException) -> str:

@@ -45,6 +45,8 @@ async def run_lanes(
             lanes[name] = Lane([arrival])
         else:
             lane.waiting.insert(0, arrival)
+    if not lanes:
+        return [], []
     finished = asyncio.Event()
     left = len(lanes)
 

@@ -188,7 +188,8 @@ class Member:
         return self.limits.fetch if self.subscription.guarantee == "exactly-once" else min(self.limits.fetch, 50)
 
     async def _handle(self, reader: Reader, batches: Sequence[Batch]) -> None:
-        suspect = [b for b in batches if b.partition in self.own.suspects]
+        lossy = self.subscription.guarantee == "at-most-once"  # progress goes first: no event kills there twice
+        suspect = [b for b in batches if b.partition in self.own.suspects] if not lossy else []
         for batch in suspect:
             await self._turn(set_aside(self.intake.read([batch], self.claims, self.held)))
         calm = [b for b in batches if b not in suspect and b.partition in self.claims] if suspect else batches
@@ -197,7 +198,7 @@ class Member:
         if self._dropped:
             work.tally["dropped"] += self._dropped
             self._dropped = 0
-        if self.subscription.guarantee == "at-most-once":
+        if lossy:
             self._dropped += await handle_lossy(self, work)
         else:
             await self._turn(work)

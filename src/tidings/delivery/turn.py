@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 from tidings.clock import Clock
 from tidings.delivery.decision import Decision, Kind
 from tidings.delivery.decisions import Decisions, held_of
-from tidings.delivery.failure import Verdict, judge
+from tidings.delivery.failure import Verdict, is_ours, judge
 from tidings.delivery.heldset import HeldSet
 from tidings.delivery.intake import Work
 from tidings.delivery.lanes import run_lanes
@@ -150,14 +150,18 @@ class Turn:
                 wanted.update(arrival.runner.needs(arrival.message, arrival.head))
             if wanted:
                 await self.session.load(wanted)
-        except Exception:  # noqa: BLE001 -- user code: By functions, folds
+        except BaseException as error:
+            if is_ours(error):
+                raise
             return [a for a in arrivals if await self._loaded(a, now)]
         return arrivals
 
     async def _loaded(self, arrival: Arrival, now: int) -> bool:
         try:
             await self.session.load(arrival.runner.needs(arrival.message, arrival.head))
-        except Exception as error:  # noqa: BLE001 -- user code
+        except BaseException as error:
+            if is_ours(error):
+                raise
             if not self.decided.behind(arrival):
                 self._fail(arrival, error, now)
             return False
@@ -169,7 +173,9 @@ class Turn:
             return
         try:
             decision = cast("Decision", arrival.runner.run(arrival, Look(self.session)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a handler raises is judged
+        except BaseException as error:
+            if is_ours(error):
+                raise
             self._fail(arrival, error, now)
             return
         self._apply(arrival, decision)
@@ -190,8 +196,8 @@ class Turn:
         """Run the handler once. False where a state that it read moved meanwhile, and it has to run again."""
         try:
             decision = await cast("Awaitable[Decision]", arrival.runner.run(arrival, Look(self.session)))
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if _cancelled_from_outside(error):
+        except BaseException as error:
+            if is_ours(error):
                 raise
             if arrival.number in self.detached:
                 self.host.finished_late(Late(asyncio.current_task(), arrival, None, error, {}))
@@ -328,12 +334,6 @@ class Turn:
 def _rearm(timer: Timer, verdict: Verdict, now: int) -> Timer:
     wait = verdict.wait if verdict.wait is not None else LONGEST
     return structs.replace(timer, due=now + wait, attempt=timer.attempt + 1)
-
-
-def _cancelled_from_outside(error: BaseException) -> bool:
-    """A handler's own cancelled task is its failure; a cancelled lane is our stopping."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _mute(inside: Inside | None) -> Inside | None:
