@@ -54,7 +54,6 @@ class Member:
         self.probe = probe
         self.gate = asyncio.Semaphore(limits.in_flight)
         self.busy = True
-        self.full: set[Partition] = set()  # stopped by their own held events
         self.reader: Reader | None = None  # once it has a seat
         self._late: list[Late] = []
         self._changes: list[Change] = []
@@ -147,6 +146,7 @@ class Member:
         worked = await self._finish_late()
         now = await self.store.now()
         worked |= await self._run_due(reader, now)
+        self._check_room(reader)
         worked |= await self._run_fetched(reader)
         if not worked and not self._bell.is_set():
             await self._sleep(now)
@@ -217,7 +217,6 @@ class Member:
     async def _after(self, reader: Reader, work: Work) -> None:
         self._tell("ok", work)
         await self._pause(reader, work.pauses)
-        self._check_room(reader)
 
     async def _turn(self, work: Work) -> None:
         try:
@@ -248,11 +247,15 @@ class Member:
             await self._pause(reader, {part: f"truncated: {error.message}"})
 
     def _check_room(self, reader: Reader) -> None:
-        """Too many held events: the partition stops until some are done (backpressure), others flow."""
+        """Too many held events: the partition stops until some are done (backpressure), others flow.
+
+        Looked at in each cycle, because they go in many ways: handled, finished late, dropped by an operator.
+        """
+        stopped = self.own.full
         for part, held in self.held.items():
             full = len(held) >= self.limits.held or held.size >= self.limits.held_bytes
-            if full != (part in self.full) and not self.claims[part].paused:
-                (self.full.add if full else self.full.discard)(part)
+            if full != (part in stopped) and not self.claims[part].paused:
+                (stopped.add if full else stopped.discard)(part)
                 reader.pause([part], full)
                 verb = "stops" if full else "goes on"
                 log.warning("group %s: %s/%d holds %d events and %s", self.group, *part, len(held), verb)

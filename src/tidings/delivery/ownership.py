@@ -44,6 +44,7 @@ class Ownership:
         self.wish: set[Partition] = set()
         self.suspects: set[Partition] = set()  # a batch of theirs seems to kill its process
         self.running: dict[tuple[Partition, int | str], asyncio.Task[None]] = {}  # slow handlers, by `Arrival.place`
+        self.full: set[Partition] = set()  # stopped by their own held events
         self.next_timer = NEVER
         self.beaten = clock.monotonic()
 
@@ -138,6 +139,7 @@ class Ownership:
             self.claims.pop(part, None)
             self.held.pop(part, None)
             self.suspects.discard(part)
+            self.full.discard(part)
             for key in [k for k in self.running if k[0] == part]:
                 self.running.pop(key).cancel()
 
@@ -171,6 +173,7 @@ class Ownership:
             if bool(new.paused) != bool(old.paused):
                 self.reader.start([self.claims[new.partition]])
                 self.reader.pause([new.partition], bool(new.paused))
+                self.full.discard(new.partition)
         self.next_timer = 0
 
     def settled(self, unit: Unit) -> None:
