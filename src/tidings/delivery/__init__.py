@@ -8,6 +8,7 @@ intake.py        records become arrivals
 turn.py          one batch: decide, commit, and what to do with each answer of the store
 decision.py      what one handler run came to, as data
 decisions.py     all of a turn's, and what must fall with one that is taken back
+split.py         a turn with an impossible write, halved until it is found
 session.py       the identity map of a turn: event 9 sees what event 7 changed
 unit.py          decisions become one unit to commit
 lanes.py         awaited handlers: in order per key, at once across keys

@@ -29,7 +29,8 @@ class Work(Struct, eq=False):
 
     arrivals: list[Arrival] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)  # where progress will stand
-    marks: dict[Partition, dict[str, Mark]] = field(default_factory=dict)
+    marks: dict[Partition, dict[str, Mark]] = field(default_factory=dict)  # the last of each source
+    stamps: list[tuple[Partition, int, Mark]] = field(default_factory=list)  # all of them, with their offsets
     held: list[Held] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
@@ -42,6 +43,7 @@ class Work(Struct, eq=False):
         self.held = [h for h in self.held if h.partition not in partitions]
         self.notes = [n for n in self.notes if n.partition not in partitions]
         self.rearmed = [r for r in self.rearmed if r[0].partition not in partitions]
+        self.stamps = [s for s in self.stamps if s[0] not in partitions]
         for part in partitions:
             self.ends.pop(part, None)
             self.marks.pop(part, None)
@@ -68,9 +70,11 @@ class Intake:
             for record in batch.records:
                 if record.offset >= work.ends[batch.partition]:
                     break  # the partition pauses before this one
-                if record.mark is not None and self._seen(record.mark, claim, work, batch.partition):
-                    work.tally["duplicate"] += 1
-                    continue
+                if record.mark is not None:
+                    if self._seen(record.mark, claim, work, batch.partition):
+                        work.tally["duplicate"] += 1
+                        continue
+                    work.stamps.append((batch.partition, record.offset, record.mark))
                 self._one(batch.partition, record, claim, work, keys)
         return work
 
@@ -104,7 +108,7 @@ class Intake:
         work.arrivals.append(
             Arrival(
                 number, part, record.offset, record.time, record.key, record.head, record.data,
-                head, message, route.runner, muted=muted,
+                head, message, route.runner, muted=muted, route=route,
             )
         )  # fmt: skip
 
@@ -123,6 +127,7 @@ class Intake:
         return Arrival(
             number, held.partition, held.offset, held.time, held.key, held.head, held.data,
             head, message, route.runner, held.attempt + 1, held=True, muted=held.offset < muted_below,
+            route=route,
         )  # fmt: skip
 
     def _unknown(self, part: Partition, record: Record, head: Head, work: Work) -> None:
@@ -148,6 +153,14 @@ class Intake:
             return True
         marks[mark.source] = mark
         return False
+
+
+def marks_of(stamps: Sequence[tuple[Partition, int, Mark]]) -> dict[Partition, dict[str, Mark]]:
+    """The last stamp of each source in each partition."""
+    marks: dict[Partition, dict[str, Mark]] = {}
+    for part, _, mark in stamps:
+        marks.setdefault(part, {})[mark.source] = mark
+    return marks
 
 
 def hold(part: Partition, record: Record, *, due: int | None = None, error: str = "") -> Held:

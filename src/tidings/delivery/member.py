@@ -25,6 +25,7 @@ from tidings.delivery.intake import Intake, Work
 from tidings.delivery.limits import Limits
 from tidings.delivery.lossy import handle_lossy
 from tidings.delivery.ownership import NEVER, Ownership
+from tidings.delivery.split import halves, second_half
 from tidings.delivery.subscription import Arrival, Subscription
 from tidings.delivery.turn import Late, Split, Turn
 from tidings.engine.port import Change, Engine, Reader
@@ -222,8 +223,11 @@ class Member:
         try:
             await Turn(self, work).run()
         except Split:
-            for half in halves(work):
-                await self._turn(half)
+            first, second = halves(work)
+            begins = dict(first.ends)
+            await self._turn(first)
+            await self._turn(second_half(second, begins, self.claims, self.held))
+            work.pauses = first.pauses | second.pauses
 
     def _tell(self, what: str, work: Work) -> None:
         if self.history is not None and work.arrivals:
@@ -300,17 +304,3 @@ class Member:
                 await turn.commit()
                 await self._pause(self.reader, work.pauses)
         return bool(late)
-
-
-def halves(work: Work) -> list[Work]:
-    """The same work as two turns, in order; notes, marks and what is held already go with the first."""
-    middle = len(work.arrivals) // 2
-    first, second = work.arrivals[:middle], work.arrivals[middle:]
-    for number, arrival in enumerate(second):
-        arrival.number = number
-    ends = dict(work.ends)
-    for arrival in reversed(second):
-        if not arrival.held and arrival.timer is None:
-            ends[arrival.partition] = arrival.offset
-    early = Work(first, ends, work.marks, work.held, work.notes, work.tally)
-    return [early, Work(second, dict(work.ends), pauses=work.pauses)]

@@ -36,11 +36,17 @@ class Arrival(Struct, eq=False):
     timer: Timer | None = None
     muted: bool = False
     refused: dict[int, str] = {}  # which of several handlers refused inside the commit, and why: they do not run again
+    route: Route | None = None  # how it was read
 
     @property
     def place(self) -> tuple[Partition, int | str]:
         """What names it in its group: partition and offset, or the name of its timer."""
         return self.partition, self.offset if self.timer is None else self.timer.name
+
+    def anew(self) -> None:
+        """Read the message again before another run: the handler may have changed the lists that it was handed."""
+        if self.route is not None:
+            self.message = self.route.decode(self.head.version, self.data)
 
 
 Mode: TypeAlias = Literal["inline", "awaited", "thread"]

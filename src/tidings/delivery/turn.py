@@ -189,8 +189,9 @@ class Turn:
             return
         if not await self._attempt(arrival):
             async with self._serial:  # one by one, or fifty handlers of one row would run each other over and over
+                arrival.anew()
                 while not await self._attempt(arrival):
-                    pass
+                    arrival.anew()
 
     async def _attempt(self, arrival: Arrival) -> bool:
         """Run the handler once. False where a state that it read moved meanwhile, and it has to run again."""
@@ -231,6 +232,7 @@ class Turn:
         cells = self.session.cells
         gone = len(late.states) < len(late.decision.reads)
         if gone or any(cells[a].version != version for a, (_, version) in late.states.items()):
+            arrival.anew()
             await self.decide([arrival])
             return
         self._apply(arrival, structs.replace(late.decision, reads={a: cells[a].stamp for a in late.states}))
@@ -296,6 +298,8 @@ class Turn:
             redo = self.decided.take_back(moved)
             if redo:
                 self.work.tally["redecided"] += len(redo)
+                for arrival in redo:
+                    arrival.anew()
                 await self.decide(redo)
             moved = self.decided.overtaken()
 
