@@ -125,7 +125,7 @@ async def test_i18_a_number_out_of_order_hides_nothing_of_others(tmp_path: Path)
     """The number of a record says 64 after a flip; whoever believed it would go on behind 64."""
     path = tmp_path / "x.db"
     async with fresh(path, 2) as engine:
-        await tell(engine, event(0, 1), Event("t", 0, b"key", b"i" * 16, b"head", MARKER), event(2, 1), event(3, 1))
+        await tell(engine, event(0), Event("t", 0, b"key", b"i" * 16, b"head", MARKER), event(2, 1), event(3, 1))
     flipped = bytearray(path.read_bytes())
     for place in range(flipped.index(MARKER) - 12, flipped.index(MARKER) - 40, -1):
         flipped[place] ^= 0x41

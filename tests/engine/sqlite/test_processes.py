@@ -66,7 +66,7 @@ async def test_of_saturated_processes_none_waits_for_many_turns_of_others(tmp_pa
     """Without a line, SQLite gives its lock to whoever asks at the right moment: hundreds of turns before one's own."""
     path = tmp_path / "x.db"
     async with fresh(path) as engine, AsyncExitStack() as stack:
-        workers = [await stack.enter_async_context(child("saturates", path, n, 250)) for n in range(4)]
+        workers = [await stack.enter_async_context(child("saturates", path, n, 1500)) for n in range(4)]
         for worker in workers:
             assert await worker.said() == "ready"
         for worker in workers:
@@ -76,11 +76,11 @@ async def test_of_saturated_processes_none_waits_for_many_turns_of_others(tmp_pa
         start = {e.partition: 0 for e in await engine.log.extents(["t"])}
         turns = sorted((r.offset, b.partition.number) for b in await engine.log.read(start, 5000) for r in b.records)
         order = [number for _, number in turns]
-        assert longest_wait(order) < 60
+        assert longest_wait(order) < 600
 
 
 def longest_wait(order: list[int]) -> int:
-    """The most turns of others between two turns of one who wanted."""
+    """The most records of others between two of one who always wanted; a turn writes at most 20."""
     last: dict[int, int] = {}
     longest = 0
     for place, number in enumerate(order):

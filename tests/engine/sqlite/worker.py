@@ -169,13 +169,18 @@ async def reads_only(path: str, user: str) -> None:
 
 
 async def saturates(path: str, mine: str, count: str) -> None:
-    """One commit after another, as fast as it can."""
+    """One commit after another, as fast as it can: when one ends, others wait already."""
     async with opened(Path(path)) as engine:
         say("ready")
         await told()
-        for n in range(int(count)):
-            answer = await commit(engine, Unit(events=[event(n, int(mine), f"{mine}".encode())]))
-            assert isinstance(answer, Committed)
+        left = iter(range(int(count)))
+
+        async def one() -> None:
+            for n in left:
+                answer = await commit(engine, Unit(events=[event(n, int(mine), f"{mine}".encode())]))
+                assert isinstance(answer, Committed)
+
+        await asyncio.gather(*(one() for _ in range(20)))
         say("done")
 
 
