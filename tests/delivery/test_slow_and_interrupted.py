@@ -196,3 +196,17 @@ async def test_sql_that_fails_after_a_slow_handler_parks_its_event_alone() -> No
         assert world._harness.worker.health()["book"].restarts == 0
         await world.clock.advance(minutes(1))
         assert [bill.order for bill in world.published(Billed)] == [other]
+
+
+async def test_a_scheduled_handler_that_fails_is_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Its timer is never given up and never parked, so nothing else would tell."""
+    service = Service("billing")
+
+    @service.every(hours(1))
+    def look(tick: Tick) -> None:
+        raise ValueError("broken")
+
+    async with run(system(service)) as world:
+        await world.clock.advance(hours(1))
+        assert (await world._store.tallies("billing"))["retried"] == 1
+        assert "timer tick/look failed and comes again: ValueError: broken" in caplog.text

@@ -12,6 +12,7 @@ answer   Committed  it is done
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Protocol, cast
 
@@ -47,6 +48,7 @@ from tidings.engine.unit import (
 )
 from tidings.errors import Poison, Rejected
 
+log = logging.getLogger("tidings.delivery")
 LONGEST = 300_000_000  # microseconds until a timer that failed comes again: a timer is never given up
 
 
@@ -248,6 +250,9 @@ class Turn:
         verdict = judge(error, arrival.runner.retry, arrival.attempt)
         if arrival.timer is not None:
             self.decided.failed[arrival.number] = _rearm(arrival.timer, verdict, now)
+            log.warning(
+                "group %s: timer %s failed and comes again: %s", self.host.group, arrival.timer.name, verdict.error
+            )
             return
         due = None if verdict.wait is None else now + verdict.wait
         if verdict.pause:

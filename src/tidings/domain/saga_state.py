@@ -70,6 +70,12 @@ class Flow:
 
     # ---- what happens ----
 
+    def grow(self, state: SagaState) -> None:
+        """An instance that an earlier program began: steps that came since are still to be asked for. A step that went
+        is not undone; where it was waited for, the saga goes on with its next event or its time limit."""
+        for name in self.steps:
+            state.steps.setdefault(name, StepState())
+
     def begin(self, state: SagaState) -> list[Do]:
         return self._advance(state)
 
@@ -98,7 +104,7 @@ class Flow:
 
         But for a step that cannot be undone: once it is asked there is no way back, only its answer says how to go on.
         """
-        waiting = [n for n, s in state.steps.items() if s.phase == "asked" and only in (None, n)]
+        waiting = [n for n in self.steps if state.steps[n].phase == "asked" and only in (None, n)]
         if state.status not in ("running", "undoing") or (only is not None and not waiting):
             return []
         if any(self._is_pivot(name) for name in waiting):
