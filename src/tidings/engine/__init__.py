@@ -32,7 +32,15 @@ async def open_engine(url: str, *, clock: Clock | None = None, **options: Any) -
 
         return await Sqlite.open(rest.removeprefix("///"), clock=clock, **options)
     if scheme == "sqlite":
-        raise SettingsError(f"{url!r} names no file", hint="sqlite:///shop.db, or sqlite:////var/lib/shop.db")
+        raise SettingsError(f"{shown(url)!r} names no file", hint="sqlite:///shop.db, or sqlite:////var/lib/shop.db")
     if scheme == "memory":
         raise SettingsError(f"{url!r}: there is no such arrangement", hint="memory: or memory:split")
-    raise SettingsError(f"no engine for {url!r}", hint=did_you_mean(scheme, SCHEMES))
+    raise SettingsError(f"no engine for {shown(url)!r}", hint=did_you_mean(scheme, SCHEMES))
+
+
+def shown(url: str) -> str:
+    """A URL without its password."""
+    scheme, found, rest = url.partition("://")
+    if not found or "@" not in rest:
+        return url
+    return f"{scheme}://***@{rest.rpartition('@')[2]}"
