@@ -20,7 +20,11 @@ from tidings import minutes
 
 @contextmanager
 def running(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`tidings run shop:shop`, all services in one process, on a file in this folder; stopped at the end."""
+    """`tidings run shop:shop`, all services in one process, on a file in this folder; stopped at the end.
+
+    Raises RuntimeError with what it said, where it ended by itself.
+    """
+    log = folder / "worker.log"
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples")]),
@@ -32,10 +36,14 @@ def running(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=(folder / "worker.log").open("wb"),
+        stderr=log.open("wb"),
     )
     try:
         yield process
+    except Exception as error:
+        if process.poll() is None:
+            raise
+        raise RuntimeError(f"the worker ended with {process.poll()}:\n{log.read_text()[-2000:]}") from error
     finally:
         process.terminate()
         process.wait(30)
