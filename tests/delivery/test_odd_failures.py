@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -58,3 +59,26 @@ async def test_an_odd_exception_parks_its_event_and_the_group_goes_on(
         (parked,) = await world.parked()
         assert raised.__name__ in parked.error
         assert world._harness.worker.health()["billing"].restarts == 0
+
+
+async def test_whoever_parks_an_event_says_so_and_where_it_was_raised(caplog: pytest.LogCaptureFixture) -> None:
+    """A program without any set-up of logging prints warnings: a parked event is not met with silence."""
+    service = Service("billing")
+    plain(service, ZeroDivisionError)
+    async with run(system(service)) as world:
+        await world.publish(Ordered(order="odd"))
+        await world.settle()
+    (said,) = [r for r in caplog.records if "is parked" in r.message]
+    assert said.levelname == "WARNING"
+    assert said.message.startswith("group billing: Ordered of key 'odd' is parked: ZeroDivisionError")
+    assert "raise raised" in caplog.text
+
+
+async def test_an_event_that_cannot_be_read_is_said_to_be_parked(caplog: pytest.LogCaptureFixture) -> None:
+    service = Service("billing")
+    plain(service, ZeroDivisionError)
+    unreadable: Any = "seven"
+    async with run(system(service)) as world:
+        await world.publish(Ordered(order="odd", number=unreadable))
+        await world.settle()
+    assert "group billing: Ordered of key 'odd' is parked: " in caplog.text

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
-from tidings.delivery.failure import describe
+from tidings.delivery.failure import describe, say
 from tidings.delivery.heldset import HeldSet
 from tidings.delivery.subscription import Arrival, Route, Subscription
 from tidings.engine.unit import Batch, Claim, Held, Mark, Note, Partition, Record, Timer
@@ -54,6 +54,7 @@ class Intake:
     """Reads batches for one subscription."""
 
     def __init__(self, subscription: Subscription) -> None:
+        self.group = subscription.group
         self.routes: Mapping[str, Route] = {**subscription.routes, **subscription.internal}
         self.ignores = subscription.ignores
         self.closed = subscription.closed
@@ -84,7 +85,9 @@ class Intake:
         try:
             head = unpack(record.head)
         except Exception as error:  # noqa: BLE001 -- whatever is wrong with foreign bytes, they are kept and parked
-            work.held.append(hold(part, record, error=f"its head cannot be read: {describe(error)}"))
+            unreadable = f"its head cannot be read: {describe(error)}"
+            say(self.group, "a record", record.key, unreadable)
+            work.held.append(hold(part, record, error=unreadable))
             return
         route = self.routes.get(head.name)
         if route is None:
@@ -101,6 +104,7 @@ class Intake:
         try:
             message = route.decode(head.version, record.data)
         except Exception as error:  # noqa: BLE001 -- an upcaster is user code
+            say(self.group, head.name, record.key, describe(error))
             work.held.append(hold(part, record, error=describe(error)))
             return
         number = len(work.arrivals)

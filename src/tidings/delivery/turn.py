@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 from tidings.clock import Clock
 from tidings.delivery.decision import Decision, Kind
 from tidings.delivery.decisions import Decisions, held_of
-from tidings.delivery.failure import Verdict, is_ours, judge
+from tidings.delivery.failure import Verdict, is_ours, judge, say
 from tidings.delivery.heldset import HeldSet
 from tidings.delivery.intake import Work
 from tidings.delivery.lanes import run_lanes
@@ -255,6 +255,9 @@ class Turn:
             )
             return
         due = None if verdict.wait is None else now + verdict.wait
+        if due is None:
+            end = "pauses its partition" if verdict.pause else "is parked"
+            say(self.host.group, arrival.head.name, arrival.key, verdict.error, error, end)
         if verdict.pause:
             self.work.pauses[arrival.partition] = f"by its retry policy: {verdict.error}"
             due = now
