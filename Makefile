@@ -51,8 +51,7 @@ demo: $(VENV)/.runtime  ## See it work: a shop whose services crash and lose not
 
 .PHONY: bench
 bench: $(VENV)-bench/.bench  ## Measure tidings beside floors and peers [ONLY="name ..." QUICK=1], and publish the figures
-	@$(VENV)-bench/bin/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
-	@$(if $(QUICK),,$(VENV)-bench/bin/python -m benchmarks.publish)
+	@$(VENV)-bench/bin/python -m benchmarks $(ONLY) $(if $(QUICK),--quick,--publish)
 
 .PHONY: crash
 crash: $(VENV)/.runtime  ## Kill processes at every named point, then look at what is left [KILLS=200]
