@@ -79,7 +79,7 @@ imports: $(VENV)/.test  ## The floors: imports go down only
 	@$(VENV)/bin/lint-imports
 
 .PHONY: test-fast
-test-fast: $(VENV)/.test  ## All tests that need no server, under a minute
+test-fast: $(VENV)/.test  ## All tests that need no server and kill nothing, in about a minute
 	@$(PY) -m pytest -n $(JOBS) -m "not server and not slow"
 
 .PHONY: conformance
