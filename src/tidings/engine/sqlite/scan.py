@@ -65,10 +65,9 @@ def _collect(
     found.records = {tp: [] for tp in starts}
     open_ = {tp: got for tp, got in found.records.items() if tp not in ill}
     even = max(starts.values(), default=0) <= begin
-    last, enough = begin + WINDOW, False
+    last, more = begin + WINDOW, False
     count, passed, broken = 0, begin - 1, begin - 1
-    for pos, tp, key, time, head, data, crc in rows:
-        count += 1
+    for count, (pos, tp, key, time, head, data, crc) in enumerate(rows, 1):  # noqa: B007 -- looked at below
         if seal(pos, tp, time, key, head, data) != crc:
             if broken < pos < reach:
                 broken = pos
@@ -82,13 +81,14 @@ def _collect(
         got = open_.get(tp)
         if got is not None and (even or pos >= starts[tp]):
             got.append(Record(pos, time, key, head, data))
-            size -= len(head) + (len(data) if data is not None else 0)
-            enough = size <= 0
-        if enough or pos >= last:
+            size -= len(head) if data is None else len(head) + len(data)
+            more = size <= 0
+        else:
+            more = pos >= last
+        if more:
             rows.close()
-            enough = True
             break
-    if enough or count >= limit:
+    if more or count >= limit:
         found.end, found.whole = (passed if passed >= begin else broken) + 1, False
 
 

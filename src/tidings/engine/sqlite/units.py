@@ -210,7 +210,9 @@ def _write(
             _new(turn, told, once, inside.cause)
             once += [(o, len(events)) for o in told.once]
             events += told.events
-    offsets = effects.tell(turn, events) if events else ()
+    offsets: Sequence[int | None] = ()
+    if once or unit.receipt or not effects.append(turn, events):
+        offsets = effects.tell(turn, events)
     if once:
         effects.once(turn, once, events, offsets)
     effects.rest(turn, unit)

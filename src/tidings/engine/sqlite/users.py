@@ -20,13 +20,15 @@ from tidings.errors import Closed, Refused, Unavailable
 
 T = TypeVar("T")
 THREADS = 4
+LONG = 3600.0  # seconds that a look of our own may take
 TICKS = 5000  # virtual machine steps between two looks at the deadline
 
 
 class Users:
     def __init__(self, path: str, connect: Callable[[], apsw.Connection], within: float) -> None:
         self._path, self._connect, self._within = path, connect, within
-        self._threads = ThreadPoolExecutor(THREADS, "tidings-query")
+        self._queries = ThreadPoolExecutor(THREADS, "tidings-query")
+        self._looks = ThreadPoolExecutor(2, "tidings-look")
         self._free: list[apsw.Connection] = []
         self._guards: dict[apsw.Connection, Guard] = {}
         self._closed = False
@@ -39,16 +41,17 @@ class Users:
                 words = f"these parameters do not fit the statement: {error!r}"
                 raise Refused(words, hint="name each one, as in :name, and give it a plain value") from error
 
-        return await self.run(look)
+        return await self._run(self._queries, look, self._within)
 
-    async def run(self, look: Callable[[apsw.Connection], T], within: float | None = None) -> T:
-        """A look that may take long, away from the loop. `within`: seconds, if not those of a query."""
+    async def run(self, look: Callable[[apsw.Connection], T], within: float = LONG) -> T:
+        """A look of tidings' own that may take long. Users' queries never keep it waiting."""
+        return await self._run(self._looks, look, within)
+
+    async def _run(self, threads: ThreadPoolExecutor, look: Callable[[apsw.Connection], T], within: float) -> T:
         if self._closed:
             raise Closed("the engine is closed", hint="open another one with `open_engine`")
         stop = threading.Event()
-        future = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._look, look, stop, within or self._within
-        )
+        future = asyncio.get_running_loop().run_in_executor(threads, self._look, look, stop, within)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -84,7 +87,8 @@ class Users:
     def close(self) -> None:
         """Queries that run are ended."""
         self._closed = True
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._queries, self._looks):
+            threads.shutdown(wait=True, cancel_futures=True)
         while self._free:
             self._free.pop().close(True)
         self._guards.clear()

@@ -30,7 +30,7 @@ from tidings import signals
 from tidings.clock import Clock
 from tidings.engine.sqlite.anchor import AnchoredClock
 from tidings.engine.sqlite.catalog import Catalog, read_catalog
-from tidings.engine.sqlite.fair import Turnstile
+from tidings.engine.sqlite.fair import PATIENCE, Turnstile
 from tidings.engine.sqlite.guard import Guard
 from tidings.engine.sqlite.inside import Runner
 from tidings.engine.sqlite.sql import SQL, rows_of
@@ -46,7 +46,6 @@ Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any]"
 
 JOBS = 2000  # of one transaction at most
 PAGES = 1000  # of the WAL, from which on it is copied into the file
-PATIENCE = 10.0  # seconds in line behind another process
 BEGIN, COMMIT, ROLLBACK, NUMBERS = SQL["begin"], SQL["commit"], SQL["rollback"], SQL["numbers"]
 
 
@@ -103,12 +102,7 @@ class Writer:
         self._watching = None
         since = self._since
         if since is not None and time.monotonic() - since > PATIENCE:
-            pid = self.holder()
-            who = f"process {pid}" if pid else "another process"
-            error = Unavailable(
-                f"{self._path}: {who} has kept the write lock for {PATIENCE:g} s; nothing was written",
-                hint=f"it may be stopped inside its commit: `kill -CONT {pid or 'PID'}`, or end it",
-            )
+            error = self._turnstile.taken(PATIENCE)
             self._settle([(future, error) for _, future in self._take()])
         if self._jobs:
             self._watching = self._loop.call_later(PATIENCE / 4, self._watch)
