@@ -52,8 +52,7 @@ class Saga(Generic[E]):
         cls.__steps__ = _steps_of(cls)
         if not cls.__steps__:
             raise DefinitionError(f"saga {cls.__name__} has no steps", hint="mark a method with @step")
-        if timeout is not None and timeout <= timedelta(0):
-            raise DefinitionError(f"saga {cls.__name__} times out at once", hint="timeout=minutes(15)")
+        _check_limit(f"saga {cls.__name__}", timeout)
         cls.__starts__ = _starts_of(cls)
         for each in cls.__steps__:
             each.read(cls.__name__)
@@ -112,6 +111,7 @@ class Step(Generic[S, D]):
         undoable: bool = True,
     ) -> None:
         self.name: str = cast("Any", request).__name__
+        _check_limit(f"step {self.name!r}", timeout)
         self.request, self.beside, self.timeout = request, beside, timeout
         self.undoable = undoable
         self.undoing: Callable[[S], Command[Any, Never]] | None = None
@@ -144,6 +144,11 @@ class Step(Generic[S, D]):
                     f"{where(self.undoing)}: {self.undo_command.__name__} may end in {failing[0].__name__}",
                     hint="an undo cannot fail: Command[Done] alone, tried again until it works",
                 )
+
+
+def _check_limit(of: str, given: Any) -> None:
+    if given is not None and (not isinstance(given, timedelta) or given <= timedelta(0)):
+        raise DefinitionError(f"{of} cannot have timeout={given!r}", hint="a duration, as in timeout=minutes(15)")
 
 
 def _command_of(function: Callable[..., Any], saga: str) -> type[Command[Any, Any]]:
