@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from tidings import settings as settings_module
-from tidings.clock import Clock, SystemClock
+from tidings.clock import Clock
 from tidings.delivery import history
 from tidings.delivery.worker import Worker
 from tidings.domain.client import Client
@@ -92,12 +92,11 @@ async def open_runtime(
     program: Program, settings: Settings, clock: Clock | None = None
 ) -> AsyncGenerator[Runtime, None]:
     """The program on its engine, declared; both closed at the end."""
-    clock = clock or SystemClock()
     url = settings.url(program.name)
     durable = {"synchronous": settings.synchronous, "lease": settings.lease, "beat": settings.beat}
     engine = await open_engine(url, clock=clock, **({} if url.startswith("memory:") else durable))
     try:
-        runtime = Runtime(program, engine, clock, settings.threads)
+        runtime = Runtime(program, engine, engine.clock, settings.threads)
         await runtime.prepare()
         try:
             yield runtime

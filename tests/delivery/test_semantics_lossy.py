@@ -78,12 +78,11 @@ async def test_a_pause_in_the_middle_repeats_nothing() -> None:
     service = push(mails)
     async with run(system(service)) as world:
         parts = [p.partition for p in await world._store.progress("push")]
-        first = [True]
+        pausing = list[asyncio.Task[None]]()
 
         def pause() -> None:
-            if first:
-                first.clear()
-                asyncio.get_running_loop().create_task(world._store.set_paused("push", parts, "by an operator"))
+            if not pausing:
+                pausing.append(asyncio.ensure_future(world._store.set_paused("push", parts, "by an operator")))
 
         with listening("member.fetched", pause):
             await world.publish(Ordered(order="o-1"))

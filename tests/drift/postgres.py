@@ -42,6 +42,7 @@ class Postgres:
         self._commits = Commits(self._connections, self._catalog, clock)
         self.log = PgLog(self._connections, self._catalog, self._commits, clock, wake)
         self.store = PgStore(self._connections, self._catalog, self._commits, clock, wake, Ages())
+        self.clock = clock
         self.can = Capabilities(
             one_commit=True,
             durable=True,
