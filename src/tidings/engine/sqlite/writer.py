@@ -179,18 +179,18 @@ class Writer:
         return jobs
 
     def _transact(self, jobs: Sequence[Job]) -> list[Outcome]:
-        careful, doomed = False, dict[int, Answer]()
+        careful, doomed = False, dict[int, Any]()
         while True:
             try:
                 return self._attempt(jobs, doomed, careful=careful)
             except Spoiled:
                 careful = True
             except Doomed as end:
-                doomed[id(end.unit)] = end.answer
+                doomed[id(end.work)] = end.outcome
             except Exception as error:  # noqa: BLE001 -- it goes to the callers
                 return self._refuse(jobs, error)
 
-    def _attempt(self, jobs: Sequence[Job], doomed: dict[int, Answer], *, careful: bool) -> list[Outcome]:
+    def _attempt(self, jobs: Sequence[Job], doomed: dict[int, Any], *, careful: bool) -> list[Outcome]:
         c = self._handle()
         try:
             c.execute(BEGIN)
@@ -215,9 +215,9 @@ class Writer:
             self._clock.anchor = anchor
         return Turn(c, self._catalog, self._clock.now(), pos, stamp)
 
-    def _run(self, turn: Turn, work: Work, doomed: dict[int, Answer], *, careful: bool) -> Any:
+    def _run(self, turn: Turn, work: Work, doomed: dict[int, Any], *, careful: bool) -> Any:
         if callable(work):
-            return self._job(turn, work)
+            return doomed[id(work)] if id(work) in doomed else self._job(turn, work)
         answers: list[Answer] = []
         for unit in work:
             answer = doomed.get(id(unit)) if doomed else None
@@ -234,10 +234,12 @@ class Writer:
         except Exception as error:
             if is_files(error):
                 raise
+            result = translated(error, self._path)
+            if not turn.c.in_transaction:
+                raise Doomed(work, result) from error
             turn.c.execute(SQL["back"])
             turn.back(mark)
             turn.catalog = catalog
-            result = translated(error, self._path)
         turn.c.execute(SQL["release"])
         return result
 
