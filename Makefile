@@ -55,7 +55,7 @@ bench: $(VENV)-bench/.bench  ## Measure tidings beside floors and peers [ONLY="n
 
 .PHONY: crash
 crash: $(VENV)/.runtime  ## Kill processes at every named point, then look at what is left [KILLS=200]
-	@$(PY) -m proof --kills $(KILLS)
+	@$(PY) -m proof --kills $(KILLS) --ledger proof.json
 
 # ---- Checks --------------------------------------------------------------------------------------------------------
 
