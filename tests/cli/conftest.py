@@ -42,7 +42,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     """Call it in this process, in an empty folder, as if no terminal were there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in [n for n in os.environ if n.startswith("TIDINGS_")]:
+    for name in [n for n in os.environ if n.startswith("TIDINGS_") or n == "COLUMNS"]:
         monkeypatch.delenv(name)
 
     def call(*arguments: str) -> Said:
