@@ -71,14 +71,17 @@ class Sqlite:
         check(synchronous, lease, beat)
         await asyncio.to_thread(prepare, path, synchronous, anchored=clock is None, create=create)
         clock = clock or AnchoredClock()
-        wake, roster = Wake(clock), Wake(clock)
-        members = Members(path)
-        watch = Watch(path, str(members.folder), wake.call, roster.call)
         opened = partial(connect, path, synchronous)
+        reads = Reads(path, opened)
+        reads.refresh()
+        if isinstance(clock, AnchoredClock):
+            clock.anchor = reads.all(SQL["meta"], ("anchor",))[0][0]
+        wake, roster, members = Wake(clock), Wake(clock), Members(path)
+        watch = Watch(path, str(members.folder), wake.call, roster.call)
         core = Core(
             path=path,
             clock=clock,
-            reads=Reads(path, opened),
+            reads=reads,
             writer=Writer(path, opened, clock, watch.signal, wake.call),
             users=Users(path, partial(connect, path, readonly=True), query_within),
             members=members,
@@ -89,9 +92,6 @@ class Sqlite:
             beat=beat,
             poll_floor=watch.floor,
         )
-        core.reads.refresh()
-        if isinstance(clock, AnchoredClock):
-            clock.anchor = core.reads.all(SQL["meta"], ("anchor",))[0][0]
         return cls(core, watch, synchronous)
 
     async def facts(self, *, thorough: bool = False) -> Mapping[str, Any]:

@@ -15,7 +15,6 @@ import os
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 
 from tidings.errors import Unavailable
 
@@ -26,23 +25,22 @@ ASKED = threading.Event()  # never set: its `wait` is a pause
 
 
 class Turnstile:
-    """A context manager; blocks (without the GIL) until it is this process's turn."""
-
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = _open(path + ".lock")
         self._queue = _open(path + ".queue")
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
+        """Blocks (without the GIL) until it is this process's turn."""
         fcntl.flock(self._queue, fcntl.LOCK_EX)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         fcntl.flock(self._queue, fcntl.LOCK_UN)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def leave(self) -> None:
         fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def acquire(self, within: float) -> bool:
-        """For those who must not wait for ever; asks again and again, and takes no place in line. Ends with `close`."""
+        """For those who must not wait for ever; asks again and again, and takes no place in line."""
         end = time.monotonic() + within
         while True:
             try:

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import apsw
 
 from tidings.engine.sqlite.guard import Guard
-from tidings.engine.sqlite.translate import translated
-from tidings.errors import Closed, Refused, Unavailable
+from tidings.engine.sqlite.translate import is_files, translated
+from tidings.errors import Closed, EngineError, Refused, Unavailable
 
 T = TypeVar("T")
 THREADS = 4
@@ -61,28 +61,39 @@ class Users:
 
     def _look(self, look: Callable[[apsw.Connection], T], stop: threading.Event, within: float) -> T:
         end = time.monotonic() + within
+        c: apsw.Connection | None = None
         try:
             c = self._free.pop() if self._free else self._open()
             c.set_progress_handler(lambda: self._closed or stop.is_set() or time.monotonic() > end, TICKS)
-            try:
-                return look(c)
-            finally:
+            return look(c)
+        except apsw.InterruptError as error:
+            raise self._ended(within) from error
+        except apsw.Error as error:
+            if c is not None and is_files(error):
+                self._throw_away(c)
+                c = None
+            raise translated(error, self._path) from error
+        finally:
+            if c is not None:
                 c.set_progress_handler(None)
                 self._free.append(c)
-        except apsw.InterruptError as error:
-            if self._closed:
-                raise Closed("the engine was closed while the query ran") from error
-            raise Unavailable(
-                f"the query took longer than {within:g} s and was ended",
-                hint="ask for less, add an index to your own tables, or open the engine with a larger `query_within`",
-            ) from error
-        except apsw.Error as error:
-            raise translated(error, self._path) from error
+
+    def _ended(self, within: float) -> EngineError:
+        if self._closed:
+            return Closed("the engine was closed while the query ran", hint="open another one with `open_engine`")
+        return Unavailable(
+            f"the query took longer than {within:g} s and was ended",
+            hint="ask for less, add an index to your own tables, or open the engine with a larger `query_within`",
+        )
 
     def _open(self) -> apsw.Connection:
         c = self._connect()
         self._guards[c] = Guard(c, reads=True)
         return c
+
+    def _throw_away(self, c: apsw.Connection) -> None:
+        del self._guards[c]
+        c.close(True)
 
     def close(self) -> None:
         """Queries that run are ended."""
@@ -90,5 +101,4 @@ class Users:
         for threads in (self._queries, self._looks):
             threads.shutdown(wait=True, cancel_futures=True)
         while self._free:
-            self._free.pop().close(True)
-        self._guards.clear()
+            self._throw_away(self._free.pop())

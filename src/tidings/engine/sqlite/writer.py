@@ -150,13 +150,16 @@ class Writer:
     def _write_some(self) -> list[Outcome]:
         self._since = time.monotonic()
         try:
-            with self._turnstile:
-                self._since = None
-                jobs = self._take()
-                return self._transact(jobs) if jobs else []
+            self._turnstile.enter()
         except OSError as error:  # the system has no locks left
             words = f"{self._path}: the file's lock cannot be taken ({error}); nothing was written"
             return [(future, Unavailable(words)) for _, future in self._take()]
+        try:
+            self._since = None
+            jobs = self._take()
+            return self._transact(jobs) if jobs else []
+        finally:
+            self._turnstile.leave()
 
     def _await_jobs(self) -> bool:
         """False when there are none and there will be none."""
