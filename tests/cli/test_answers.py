@@ -46,6 +46,15 @@ def test_every_look_has_a_table_of_any_width(
         assert all(len(line.rstrip()) <= 60 for line in said.out.splitlines()), said.out
 
 
+@pytest.mark.parametrize("columns", ["61", "80", "100"])
+def test_a_table_that_does_not_fit_becomes_blocks_before_it_cuts_a_name(
+    columns: str, cli: Cli, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for topic in ("parcel-events", "counter.commands"):
+        assert re.search(rf"(^|\s){re.escape(topic)}(\s|$)", cli("topics", "--store", store).out), topic
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=ids)
 def test_escapes_from_outside_are_shown_and_never_sent(look: tuple[str, ...], cli: Cli, store: str) -> None:
     for json_too in ((), ("--json",)):
