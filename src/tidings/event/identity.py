@@ -134,4 +134,4 @@ def parse(text: str) -> bytes:
             return bytes.fromhex(digits)
     except ValueError:
         pass
-    raise TidingsError(f"{text!r} is no id", hint="32 hexadecimal digits, as in `tidings tail`")
+    raise TidingsError(f"{text!r} is no id", hint="the id of a message; `tidings tail --key o-17` shows them")
