@@ -210,3 +210,31 @@ async def test_a_scheduled_handler_that_fails_is_counted_and_said(caplog: pytest
         await world.clock.advance(hours(1))
         assert (await world._store.tallies("billing"))["retried"] == 1
         assert "timer tick/look failed and comes again: ValueError: broken" in caplog.text
+
+
+async def test_a_slow_event_waits_for_the_one_before_it_that_was_taken_back_and_failed() -> None:
+    """Both were decided in one batch; then the state moved, and the first one failed when it was decided again."""
+    gate, service, runs = Gate(), Service("billing"), list[int]()
+
+    @service.on
+    async def charge(event: Ordered, account: Account) -> tuple[Billed, Account]:
+        runs.append(event.number)
+        if event.number == 0 and runs.count(0) == 2:
+            raise ValueError("broken")
+        if event.number == 1 and runs.count(1) == 1:
+            await gate.pass_through()
+        account.seen = (*account.seen, event.number)
+        return Billed(order=event.order, number=event.number), account
+
+    async with run(system(service)) as world:
+        await world.publish(Ordered(order="slow"), Ordered(order="slow", number=1))
+        await gate.begun.wait()
+        await world.store(Account(order="slow", total=7))
+        await slower(world, gate)
+        gate.open.set()
+        await world.settle()
+        assert world.published(Billed) == []
+        assert len(await world.parked()) == 2
+        await world.redrive(service)
+        await world.settle()
+        assert await seen(world, "slow") == (0, 1)

@@ -289,13 +289,16 @@ class Member:
     async def _finish_late(self) -> bool:
         """Slow handlers that ended since the last cycle: their decisions become turns of their own.
 
-        Not of one that nobody waits for any more, because its partition went, or its event came again.
+        Not of one that nobody waits for any more, because its partition went, or its event came again, or an earlier
+        event of its key was taken back and failed: then it runs again when it is its turn.
         """
         late, self._late = self._late, []
         for each in late:
             arrival = each.arrival
             if self.own.running.get(arrival.place) is each.task and self.reader is not None:
                 del self.own.running[arrival.place]
+                if arrival.timer is None and not self.held[arrival.partition].leads(arrival.offset):
+                    continue
                 arrival.held = arrival.timer is None
                 work = Work(arrivals=[arrival])
                 turn = Turn(self, work)
