@@ -14,6 +14,7 @@ from tidings.engine import open_engine
 from tidings.engine.port import Topic
 from tidings.engine.unit import Committed, Event, Held, Partition, Step, Timer, Unit
 from tidings.errors import Refused, SettingsError
+from tidings.settings import Settings
 from tidings.testing.clock import SteeredClock
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +32,10 @@ async def test_a_paused_group_stands_and_goes_on_where_it_stood(opened: Opener) 
         assert len(await ops.resume(depot.engine, "carrier")) == 8
         await depot.client.wait_idle()
         assert (await depot.group("carrier")).counts["handled"] == 2
-        assert [a.act for a in await depot.engine.store.acts(2)] == ["resume", "pause"]
+        done = await ops.deeds(depot.engine, 2)
+        assert [(d.act, d.group) for d in done] == [("resume", "carrier"), ("pause", "carrier")]
+        assert all(d.who and json.loads(bytes(d.detail))["partitions"] for d in done)
+        assert (await ops.doctor(depot.engine, Settings())).deeds[:2] == done
 
 
 # ---- reset ---------------------------------------------------------------------------------------------------------

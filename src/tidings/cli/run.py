@@ -39,7 +39,7 @@ def run(
     target: str | None = None,
     /,
     *,
-    only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     workers: int = 1,
     health: str | None = None,
     store: str | None = None,

@@ -9,10 +9,12 @@ whether those effects happen (`again`) or not (`muted`: only rows are kept, noth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from tidings.clock import from_micro
 from tidings.domain.answers import answers_topic
 from tidings.domain.program import Group, Program
 from tidings.domain.runtime import Runtime
@@ -25,6 +27,23 @@ from tidings.ops.words import plural
 
 ResetEffects: TypeAlias = Literal["muted", "again"]
 TRIES = 10  # at a partition whose owner claims it at the same time
+
+
+class Deed(Struct, frozen=True):
+    """What an operator did, and what it was about, as the store wrote it down in the same commit."""
+
+    time: datetime
+    who: str
+    act: str
+    group: str
+    detail: Raw
+
+
+async def deeds(engine: Engine, limit: int = 100) -> list[Deed]:
+    """What operators did, newest first."""
+    return [
+        Deed(from_micro(a.time), a.who, a.act, a.group, Raw(a.detail.encode())) for a in await engine.store.acts(limit)
+    ]
 
 
 async def pause(engine: Engine, group: str, reason: str = "") -> list[Partition]:
