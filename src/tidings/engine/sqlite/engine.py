@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tidings.clock import Clock
@@ -69,6 +70,7 @@ class Sqlite:
         `beat`: how often it says that it lives. `query_within`: seconds that a user's SELECT may take.
         """
         check(synchronous, lease, beat)
+        path = str(Path.cwd() / path)  # whoever changes the working directory later stays with this file
         await asyncio.to_thread(prepare, path, synchronous, anchored=clock is None, create=create)
         clock = clock or AnchoredClock()
         opened = partial(connect, path, synchronous)

@@ -17,6 +17,7 @@ Callers that wait for a lock held by a stopped process are told after `PATIENCE`
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 import time
@@ -69,6 +70,7 @@ class Writer:
         self._watching: asyncio.TimerHandle | None = None
         self._turnstile = Turnstile(path)
         self._runner = Runner(path)
+        self._file = _identity(path)
         self._c: apsw.Connection | None = None
         self._catalog = Catalog(-1)
         self._pages = 0
@@ -194,6 +196,7 @@ class Writer:
                 return self._refuse(jobs, error)
 
     def _attempt(self, jobs: Sequence[Job], doomed: dict[int, Any], *, careful: bool) -> list[Outcome]:
+        self._check_file()
         c = self._handle()
         try:
             c.execute(BEGIN)
@@ -209,6 +212,14 @@ class Writer:
             raise
         signals.reached("sqlite.committed")
         return outcomes
+
+    def _check_file(self) -> None:
+        """A file that was removed takes writes as before, and they are gone with the last who has it open."""
+        if _identity(self._path) != self._file:
+            raise Unavailable(
+                f"{self._path}: the file was removed or replaced while it was open; nothing was written",
+                hint="stop every process that has it open, put the file in its place, and start them again",
+            )
 
     def _turn(self, c: apsw.Connection) -> Turn:
         pos, stamp, declared, anchor = rows_of(c, NUMBERS)[0]
@@ -296,6 +307,14 @@ class Writer:
             pass
         except apsw.Error:
             self._drop_handle()  # a failed fsync is never tried again on the same handle
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _flush(turn: Turn) -> None:
