@@ -279,7 +279,7 @@ class PgStore:
             if offsets:
                 await run(c, "touched", **place)
             act = "drop" if drop else "redrive"
-            await self._act(c, act, group, partition=_name(partition), key=repr(key), offsets=offsets)
+            await self._act(c, act, group, partition=_name(partition), key=_shown(key), offsets=offsets)
         self._connections.told()
         return len(offsets)
 
@@ -306,3 +306,7 @@ def _row(row: Sequence[Any]) -> tuple[int, Sequence[Value]]:
 
 def _name(part: Partition) -> str:
     return f"{part.topic}/{part.number}"
+
+
+def _shown(key: bytes | None) -> str | None:
+    return None if key is None else key.decode("utf-8", "backslashreplace")

@@ -175,4 +175,5 @@ async def test_what_operators_do_is_audited(e: Engine, clock: SteeredClock) -> N
     assert all(a.group == "g" and a.who and isinstance(json.loads(a.detail), dict) for a in acts)
     assert all(began - 3600e6 < a.time for a in acts)
     assert "by hand" in acts[-1].detail and "t/0" in acts[-1].detail and "t/0" in acts[1].detail
+    assert [json.loads(a.detail)["key"] for a in acts[2:4]] == ["other", "k"], "as people know them"
     assert [a.act for a in await e.store.acts(2)] == ["remove", "reset"]
