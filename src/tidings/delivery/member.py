@@ -33,6 +33,7 @@ from tidings.engine.unit import Batch, Claim, Partition, Unit
 from tidings.errors import Corrupt, Truncated
 
 log = logging.getLogger("tidings.delivery")
+GLANCE = 0.02  # seconds between two looks at partitions that another member is about to give back
 Probe: TypeAlias = Callable[[str, str], None]  # (group, point)
 
 
@@ -142,6 +143,7 @@ class Member:
         self._bell.clear()
         while self._changes:
             await self.own.reseat(self._changes.pop(0))
+        await self.own.claim_awaited()
         if self.own.beat_due() <= 0:
             await self.own.renew()
         worked = await self._finish_late()
@@ -154,6 +156,8 @@ class Member:
 
     async def _sleep(self, now: int) -> None:
         left, due = self.own.beat_due(), self.own.next_due()
+        if self.own.awaited:
+            left = min(left, GLANCE)
         if due < NEVER:
             left = min(left, (due - now) / MICRO)
         self.busy = False

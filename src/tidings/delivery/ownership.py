@@ -42,6 +42,7 @@ class Ownership:
         self.claims: dict[Partition, Claim] = {}
         self.held: dict[Partition, HeldSet] = {}
         self.wish: set[Partition] = set()
+        self.awaited: dict[Partition, float] = {}  # wished for and not claimed yet: until when its owner is waited for
         self.suspects: set[Partition] = set()  # a batch of theirs seems to kill its process
         self.running: dict[tuple[Partition, int | str], asyncio.Task[None]] = {}  # slow handlers, by `Arrival.place`
         self.full: set[Partition] = set()  # stopped by their own held events
@@ -54,9 +55,30 @@ class Ownership:
         self.wish = (self.wish | change.gain) - change.drain - change.lost
         gone = sorted(change.drain | change.lost)
         if gone:
+            for part in gone:
+                self.awaited.pop(part, None)
             await self.let_go(gone)
             self.reader.done(gone)
-        await self.claim(sorted(change.gain))
+        self._await(change.gain)
+        await self.claim_awaited()
+
+    def _await(self, parts: Iterable[Partition]) -> None:
+        until = self.clock.monotonic() + self.limits.drain
+        for part in parts:
+            self.awaited.setdefault(part, until)
+
+    async def claim_awaited(self) -> None:
+        """Claim what is wished for and free. What a living member still has is waited for until it has drained, so that
+        a planned move repeats no work; not for ever, and it makes nothing safer: the epoch of the claim does."""
+        if not self.awaited:
+            return
+        owners = {p.partition: p.owner for p in await self.store.progress(self.group)}
+        living = {m.member for m in await self.engine.log.members(self.group) if m.alive} - {self.name}
+        now = self.clock.monotonic()
+        free = sorted(p for p, until in self.awaited.items() if owners.get(p, "") not in living or now >= until)
+        for part in free:
+            del self.awaited[part]
+        await self.claim(free)
 
     async def claim(self, parts: Sequence[Partition]) -> None:
         if not parts:
@@ -158,7 +180,8 @@ class Ownership:
                 self.fenced([claim.partition])
             elif (truth.held_gen, truth.paused) != (claim.held_gen, claim.paused):
                 await self.refresh([claim.partition])
-        await self.claim(sorted(p for p in self.wish if p not in self.claims))
+        self._await(p for p in self.wish if p not in self.claims)
+        await self.claim_awaited()
 
     async def refresh(self, partitions: Iterable[Partition]) -> None:
         """An operator changed what is held, or paused: read it again."""
