@@ -80,10 +80,10 @@ class System:
     def _mine(self, only: Sequence[Service]) -> Sequence[Service]:
         for service in only:
             if service not in self.services:
+                name = getattr(service, "name", service)
                 known = [s.name for s in self.services]
-                raise DefinitionError(
-                    f"{service.name!r} is no service of {self.name!r}", hint=did_you_mean(service.name, known)
-                )
+                hint = "only=[billing]: the service itself" if name in known else did_you_mean(str(name), known)
+                raise DefinitionError(f"{name!r} is no service of {self.name!r}", hint=hint)
         return only
 
 

@@ -39,3 +39,10 @@ async def test_what_no_service_keeps_cannot_be_read() -> None:
             await client.load(event, "o-1")
         with pytest.raises(DefinitionError, match="no service of this system keeps Ordered as an aggregate"):
             await client.history(event, "o-1")
+
+
+async def test_only_names_services_themselves() -> None:
+    named: Any = ["billing"]
+    with pytest.raises(DefinitionError, match=r"'billing' is no service of .*\n.*the service itself"):
+        async with system(billing).running(only=named, store="memory:"):
+            pass

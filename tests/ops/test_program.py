@@ -48,7 +48,7 @@ MODULES = {
         ("a_module_that_is_not_there:x", "no module 'a_module_that_is_not_there'", "module:attribute"),
         ("tests.ops.nope:x", "no module 'tests.ops.nope'", "module:attribute"),
         ("tests.ops.depot:dpot", "has no 'dpot'", "did you mean 'depot'"),
-        ("tests.ops.depot:Parcel", "is no System", "System("),
+        ("tests.ops.depot:Parcel", "is no System, but the class Parcel", "System("),
         ("no_package:x", "a_package_that_is_not_there", "install"),
         ("raises:x", "ValueError: the moon", "raises.py:1"),
         ("leaves:x", "SystemExit", "leaves.py:1"),
