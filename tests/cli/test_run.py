@@ -188,8 +188,8 @@ def test_a_port_in_use_is_one_line_and_2(start: Start, tmp_path: Path) -> None:
 
 def test_several_workers_share_the_work_and_one_that_dies_is_replaced(start: Start, tmp_path: Path) -> None:
     url, file = f"sqlite:///{tmp_path / 'busy.db'}", tmp_path / "letters"
-    arguments = ("--workers", "2", "--health", "0", "--only", "letters,boxes", "--store", url)
-    workers = start("run", BUSY, *arguments, LETTERS=str(file))
+    arguments = ("--workers", "2", "--only", "letters,boxes", "--store", url)
+    workers = start("run", BUSY, *arguments, LETTERS=str(file), TIDINGS_HEALTH=":0")
     port = port_of(workers)
     pids = [pid_of(workers.until("ready: busy")) for _ in (1, 2)]
     assert len(set(pids)) == 2

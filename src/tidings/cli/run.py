@@ -106,7 +106,7 @@ async def _work(system: System, merged: Settings, names: Sequence[str] | None, *
     here = Here(Stopping(leave, merged.drain))
     url, stopping = merged.shown_url(system.name), here.stopping
     async with AsyncExitStack() as stack:
-        if merged.health is not None:  # first in, last out: it answers while the rest drains
+        if merged.health is not None and not supervised:  # first in, last out: it answers while the rest drains
             host, port = await stack.enter_async_context(serving(merged.health, here.missing))
             log.info("health at http://%s:%d/livez and /readyz", host, port)
         here.runtime = await stack.enter_async_context(open_runtime(system.program, merged))
