@@ -224,9 +224,9 @@ async def _slice(engine: Engine, number: int, slices: int, found: Found, lacking
             if head.correlation[-1] % slices != number:
                 continue
             found.looked_at += 1
-            if head.causation and head.causation not in seen:
+            if head.causation and head.causation + head.correlation not in seen:
                 lacking.setdefault(head.causation, Effect(head, f"{_at(part)}/{record.offset}", in_log=True))
-            seen.add(head.id)
+            seen.add(head.id + head.correlation)
 
 
 async def _settle(engine: Engine, found: Found, lacking: dict[bytes, Effect]) -> None:
