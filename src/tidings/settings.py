@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -157,8 +157,8 @@ def _checked(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _expected(name: str) -> str:
-    default = next(f.default for f in msgspec.structs.fields(Settings) if f.name == name)
-    unit = (
-        "" if not isinstance(default, (int, float)) else " (seconds)" if isinstance(default, float) else " (a number)"
-    )
-    return f"the default is {default!r}{unit}"
+    field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
+    if get_origin(field.type) is Literal:
+        return f"one of {', '.join(get_args(field.type))}; the default is {field.default!r}"
+    unit = {float: " (seconds)", int: " (a number)"}.get(type(field.default), "")
+    return f"the default is {field.default!r}{unit}"

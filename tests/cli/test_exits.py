@@ -79,6 +79,11 @@ def test_a_wrong_setting_is_named_with_its_source(
     assert said.code == 2 and (words in said.err or "the environment" in said.err), said.err
 
 
+def test_a_choice_that_does_not_exist_is_answered_with_those_that_do(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_LOG_LEVEL", "loud")
+    assert "one of debug, info, warning, error" in cli("groups").err
+
+
 def test_a_setting_in_a_file_is_checked_too(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "tidings.toml").write_text("stroe = 1\n")
     assert "did you mean 'store'" in cli("groups").err
