@@ -1,7 +1,7 @@
 """Every error of tidings. Facts are attributes, `hint` says what to do, the message joins both.
 
     TidingsError
-    ├── DefinitionError   the program is wrong: raised at import or by System(...), never while events flow
+    ├── DefinitionError   the program is wrong: raised at import, by System(...), or by the client's call
     ├── SettingsError     a setting is unknown or cannot be read
     ├── Rejected          a business rule said no: an answer; nothing was written, nothing is retried
     ├── Temporary         not now: tried again by the retry policy
@@ -43,7 +43,7 @@ class TidingsError(Exception):
 
 
 class DefinitionError(TidingsError):
-    """The program is wrong. Raised at import or by `System(...)`, never while events flow."""
+    """The program is wrong. Raised at import, by `System(...)`, or by the client's call that is wrong."""
 
 
 class SettingsError(TidingsError):
