@@ -63,6 +63,8 @@ class Client:
         self._runtime = runtime
         self._store = runtime.engine.store
         self._outgoing = runtime.outside
+        self._now = runtime.clock.now
+        self._public: set[type] = set()  # types that may be published
         self._begun: set[str] = set()  # groups that have a place on every partition they read
 
     @property
@@ -78,7 +80,13 @@ class Client:
         Raises Unavailable where the answer was lost: then they may have been kept, and publishing again may double
         them.
         """
-        for kind in {type(e) for e in events}:
+        if not self._public.issuperset(map(type, events)):
+            await self._learn({type(e) for e in events})
+        return await self._commit(self._outgoing.events(events, self._now(), traceparent))
+
+    async def _learn(self, kinds: set[type[Event]]) -> None:
+        """Types that are published here for the first time."""
+        for kind in kinds:
             if issubclass(kind, Command):
                 raise DefinitionError(
                     f"{kind.__name__} is a command, which is asked", hint="client.call or client.send"
@@ -86,7 +94,7 @@ class Client:
             if kind not in self._runtime.ways:
                 await self._runtime.learn(kind)
             self._runtime.check_public(kind)
-        return await self._commit(self._outgoing.events(events, await self._store.now(), traceparent))
+            self._public.add(kind)
 
     async def send(self, command: Command[Any, Any], /, *, id: str | None = None) -> Receipt[None]:
         """Ask; returns when the command is durable, before it is done. The same `id` again is done once."""
@@ -125,21 +133,19 @@ class Client:
         if asked not in self._runtime.ways:
             await self._runtime.learn(asked)
         made = derived_id("call", type(command).__info__.name, id) if id is not None else None
-        return self._outgoing.event(command, await self._store.now(), id=made, reply=reply)
+        return self._outgoing.event(command, self._now(), id=made, reply=reply)
 
     async def _commit(self, told: Sequence[Told]) -> Receipt[None]:
         if not told:
             return Receipt(None, "", "")
         answer = (await self._store.commit([Unit(events=told, receipt=True)]))[0]
-        match answer:
-            case Committed(receipt=receipt):
-                return Receipt(None, receipt, show(told[0].id))
-            case Unknown(error) | Failed(error):
-                raise Unavailable(
-                    f"the answer was lost: {error}", hint="it may have been kept; ask before you repeat it"
-                )
-            case _:
-                raise EngineError(f"a unit without conditions was answered {answer}")
+        if isinstance(answer, Committed):
+            return Receipt(None, answer.receipt, show(told[0].id))
+        if isinstance(answer, Unknown | Failed):
+            raise Unavailable(
+                f"the answer was lost: {answer.error}", hint="it may have been kept; ask before you repeat it"
+            )
+        raise EngineError(f"a unit without conditions was answered {answer}")
 
     # ---- read ----
 
