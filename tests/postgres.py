@@ -8,9 +8,15 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import atexit
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
 
 DEBIAN = Path("/usr/lib/postgresql")  # it keeps them out of PATH
 MISSING = "no PostgreSQL server is installed here: `make services` installs one, or TIDINGS_TEST_POSTGRES names one"
@@ -28,12 +34,42 @@ def server() -> Iterator[str]:
         yield given
         return
     binaries = _binaries()
-    folder = Path(tempfile.mkdtemp(prefix="tidings-drift-"))
+    folder = Path(tempfile.mkdtemp(prefix="tidings-postgres-"))
     try:
         yield _start(binaries, folder)
     finally:
         _run(folder, binaries / "pg_ctl", "stop", "--pgdata", folder / "data", "--mode", "immediate", check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+NUMBERS = itertools.count()
+
+
+@cache
+def url() -> str:
+    """Of one server for all tests of this process; it goes with the process."""
+    stack = ExitStack()
+    found = stack.enter_context(server())
+    atexit.register(stack.close)
+    return found
+
+
+@asynccontextmanager
+async def a_schema(name: str = "") -> AsyncIterator[str]:
+    """The URL of an empty schema, for one test; gone after it."""
+    name = name or f"test_{os.getpid()}_{next(NUMBERS)}"
+    async with await psycopg.AsyncConnection.connect(url(), autocommit=True) as c:
+        await c.execute(f'create schema "{name}"'.encode())
+    try:
+        yield in_schema(url(), name)
+    finally:
+        async with await psycopg.AsyncConnection.connect(url(), autocommit=True) as c:
+            await c.execute("set synchronous_commit = off")
+            await c.execute(f'drop schema "{name}" cascade'.encode())
+
+
+def in_schema(base: str, name: str) -> str:
+    return f"{base}{'&' if '?' in base else '?'}options={quote('-csearch_path=' + name)}"
 
 
 def _binaries() -> Path:
