@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import os
 import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
-import atexit
-import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import cache

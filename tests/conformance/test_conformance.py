@@ -11,7 +11,6 @@ from tests.conformance.engines import LACKS, opened
 from tidings.testing.clock import SteeredClock
 from tidings.testing.conformance import AREAS, TESTS, Lack, perform
 
-
 ENGINES = [pytest.param(name, marks=[pytest.mark.server] * (name == "postgres")) for name in LACKS]
 
 

@@ -1,4 +1,4 @@
-"""The engine on PostgreSQL: log and store are one database, publishing is the commit. Any number of processes and hosts.
+"""The engine on PostgreSQL: log and store are one database, publishing is the commit. Many processes, many hosts.
 
     pool.py translate.py sql.py guard.py     connections, the driver's errors, where SQL lies, what users' SQL may be
     migrate.py clock.py                      the layout of the schema, and its time

@@ -55,9 +55,7 @@ class Commits:
         future: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
         lane.waiting.append((units, future))
         if len(lane.tasks) < lane.most:
-            task = asyncio.create_task(self._pump(lane))
-            lane.tasks.add(task)
-            task.add_done_callback(lane.tasks.discard)
+            lane.tasks.add(asyncio.create_task(self._pump(lane)))
         return await future
 
     async def settle(self, within: float) -> None:
@@ -89,6 +87,9 @@ class Commits:
                 mine, answers = answers[: len(units)], answers[len(units) :]
                 if not future.done():
                     future.set_result(mine)
+        task = asyncio.current_task()
+        assert task is not None
+        lane.tasks.discard(task)  # in the same step in which it saw that nothing waits
 
     # ---- one call ----
 
@@ -124,33 +125,38 @@ class Commits:
             return [Unknown(str(error)) for _ in units]
 
     async def _call(self, units: Sequence[Unit]) -> list[Answer]:
-        core = self._core
         while True:
             try:
-                async with core.pool.raw() as c:
-                    values = arguments(core.catalog, units, core.clock.now())
-                    signals.reached("postgres.begun")
-                    try:
-                        cursor = await c.execute(SQL["commit"], values, binary=True, prepare=True)
-                        row = await cursor.fetchone()
-                    except psycopg.Error as error:
-                        if is_lost(error, c):
-                            return [Unknown(f"the connection was lost in the commit: {error}") for _ in units]
-                        raise
-                signals.reached("postgres.committed")
-                core.waking.told()
-                assert row is not None
-                return answers_of(core, units, row)
+                row = await self._execute(units)
             except AGAIN:
                 continue
             except psycopg.errors.CheckViolation as error:
                 if ROOM not in str(error):
                     return await self._apart(units, error)
-                await core.pool.all("grow")
+                await self._core.pool.all("grow")
+                continue
             except SERVERS as error:
                 raise translated(error) from error
             except psycopg.Error as error:
                 return await self._apart(units, error)
+            if isinstance(row, Unknown):
+                return [row for _ in units]
+            signals.reached("postgres.committed")
+            self._core.waking.told()
+            return answers_of(self._core, units, row)
+
+    async def _execute(self, units: Sequence[Unit]) -> Sequence[Any] | Unknown:
+        core = self._core
+        async with core.pool.raw() as c:
+            values = arguments(core.catalog, units, core.clock.now())
+            signals.reached("postgres.begun")
+            try:
+                cursor = await c.execute(SQL["commit"], values, binary=True, prepare=True)
+                return (await cursor.fetchall())[0]
+            except psycopg.Error as error:
+                if is_lost(error, c):
+                    return Unknown(f"the connection was lost in the commit: {error}")
+                raise
 
     async def _apart(self, units: Sequence[Unit], error: Exception) -> list[Answer]:
         """The transaction of all was rolled back: one of them is impossible."""
@@ -176,10 +182,10 @@ def _taken(waiting: list[Waiting]) -> list[Waiting]:
 def impossible(core: Core, unit: Unit) -> str:
     """Why the function could not even be called with this unit; "" if it can."""
     catalog = core.catalog
+    for event in unit.events:
+        if event.topic is not None and event.partition not in catalog.tps.get(event.topic, ()):
+            return f"no partition {event.topic}/{event.partition} was declared"
     try:
-        for event in unit.events:
-            if event.topic is not None and event.partition not in catalog.tps.get(event.topic, {}):
-                raise Refused(f"no partition {event.topic}/{event.partition} was declared")
         for part in (
             *(s.partition for s in unit.steps), *(h.partition for h in unit.hold), *(p for p, _ in unit.finish),
             *(t.partition for t in unit.timers), *(n.partition for n in unit.notes),
@@ -238,5 +244,3 @@ def _receipt(unit: Unit, positions: Sequence[int | None]) -> str:
         if event.topic is not None and position is not None:
             places.setdefault((event.topic, event.partition), []).append(position)
     return json.dumps([[*part, offsets] for part, offsets in places.items()])
-
-

@@ -65,5 +65,3 @@ def check_script(sql: str) -> None:
 
 def _words(sql: str) -> list[str]:
     return WORDS.findall(TOKEN.sub(lambda found: " " if found["quiet"] else found[0], sql).lower())
-
-

@@ -49,9 +49,11 @@ class Horizon:
     async def reach(self) -> int:
         """Everything that was answered before this call lies below it, unless somebody holds the horizon for long."""
         async with self._pool.one() as connection:
-            target = int((await (await connection.execute(SQL["head"], binary=True)).fetchall())[0][0]) if not (
-                self._lines
-            ) else 0
+            target = (
+                int((await (await connection.execute(SQL["head"], binary=True)).fetchall())[0][0])
+                if not (self._lines)
+                else 0
+            )
             for n in range(TRIES):
                 await self.heard(await self.ask(connection))
                 if not self.open or (target and self.settled >= target):

@@ -121,10 +121,7 @@ class Runner:
     def _transaction(self, c: Handle, unit: Unit) -> Answer:
         longest = max(inside.deadline for inside in unit.inside)
         limit = str(int(longest * 1000) + 1000)
-        c.execute(
-            "select set_config('idle_in_transaction_session_timeout', %s, true), set_config('statement_timeout', %s, true)",
-            [limit, limit],
-        )
+        c.execute(SQL["limits"], {"limit": limit})
         refused = self._ask(c, unit, dry=True)
         if not isinstance(refused, Committed):
             return refused

@@ -1,7 +1,7 @@
 """Units on their way into the commit function: conditions and effects as JSON, events as arrays packed by hand.
 
-The driver's own dumping of lists is most of a commit's cost in Python, so each array is one value in the server's binary
-format. A unit that is nothing but events of topics is an empty object: the function passes over it.
+The driver's own dumping of lists is most of a commit's cost in Python, so each array is one value in the server's
+binary format. A unit that is nothing but events of topics is an empty object: the function passes over it.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def _hex(data: bytes | None) -> str | None:
 
 def arguments(catalog: Catalog, units: Sequence[Unit], now: int, *, dry: bool = False) -> tuple[Any, ...]:
     """For `select * from tidings_commit(...)`."""
-    flat, packed, steps, states = [], [], set(), set[Address]()
+    flat: list[tuple[int, Event]] = []
+    packed, steps, states = [], set(), set[Address]()
     for n, unit in enumerate(units):
         packed.append(_unit(catalog, unit, len(flat)))
         flat += [(n, event) for event in unit.events]
@@ -131,9 +132,7 @@ def arguments(catalog: Catalog, units: Sequence[Unit], now: int, *, dry: bool = 
 
 def _events(catalog: Catalog, events: Sequence[Event], now: int) -> tuple[Any, ...]:
     tps = [None if e.topic is None else catalog.tps[e.topic][e.partition] for e in events]
-    crcs = [
-        None if tp is None else seal(0, tp, now, e.key, e.head, e.data) for tp, e in zip(tps, events, strict=True)
-    ]
+    crcs = [None if tp is None else seal(0, tp, now, e.key, e.head, e.data) for tp, e in zip(tps, events, strict=True)]
     private = any(e.stream is not None for e in events)
     none: list[None] = [None] * len(events)
     return (

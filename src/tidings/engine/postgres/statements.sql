@@ -21,10 +21,10 @@ select tidings_grow(tidings_head(false) + 1048576)
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint
 
 -- name: asynchronous
-select current_setting('synchronous_commit') = 'off' or current_setting('fsync') = 'off'
+select current_setting('synchronous_commit') = 'off'
 
--- name: listen
-select pg_listening_channels()
+-- name: limits
+select set_config('idle_in_transaction_session_timeout', %(limit)s, true), set_config('statement_timeout', %(limit)s, true)
 
 -- name: tell
 select tidings_tell(%(channel)s, %(word)s)
@@ -292,9 +292,6 @@ select x.o, s.no, s.version, n.version, n.data, n.crc, e.version, e.id, e.time, 
 insert into tidings_snapshot values (%(space)s, %(key)s, %(fingerprint)s, %(version)s, %(data)s, %(now)s, %(crc)s)
   on conflict (space, key, fingerprint) do update set version = excluded.version, data = excluded.data,
     time = excluded.time, crc = excluded.crc where tidings_snapshot.version < excluded.version
-
--- name: snapshot_drop
-delete from tidings_snapshot where space = %(space)s and key = %(key)s and fingerprint = %(fingerprint)s
 
 -- name: streams
 select key, version from tidings_state where space = %(space)s and key > %(after)s and stream order by key limit %(limit)s

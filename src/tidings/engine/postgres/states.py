@@ -130,7 +130,7 @@ class States:
 def _history(address: Address, rows: Sequence[Sequence[Any]]) -> History:
     if not rows or rows[0][2] <= 0:
         return History(address, 0, ())
-    _, no, version, taken, data, *_ = rows[0]
+    version, taken, data = rows[0][2:5]
     events = []
     for *_, at, name, time, head, content, crc in rows:
         if at is None:

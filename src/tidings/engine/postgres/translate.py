@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
-from psycopg import errors
+from psycopg import BaseConnection, errors
 
 from tidings.errors import EngineError, Refused, Unavailable
 
@@ -55,7 +56,7 @@ SERVERS = (
 """Said by a server that goes on living: the transaction was rolled back, whatever its units were."""
 
 
-def is_lost(error: BaseException, connection: psycopg.Connection | psycopg.AsyncConnection | None = None) -> bool:  # type: ignore[type-arg]
+def is_lost(error: BaseException, connection: BaseConnection[Any] | None = None) -> bool:
     """Whether nobody can say what became of the statement."""
     if isinstance(error, LOST):
         return True

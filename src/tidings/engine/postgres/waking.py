@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import psycopg
 
@@ -78,6 +78,7 @@ class Waking:
 
     async def _connect(self) -> None:
         listener = await self._make()
+        listener.add_notify_handler(lambda notice: self._heard(notice.payload))  # what comes while a lock is taken
         try:
             await listener.execute(f'listen "{self._channel}"'.encode())
             for lock in self._locks:
@@ -100,8 +101,10 @@ class Waking:
             assert self._listener is not None
             await _readable(self._listener.fileno())
             async with self._turn:
-                async for notice in self._listener.notifies(timeout=0):
-                    self._heard(notice.payload)
+                server = self._listener.pgconn
+                server.consume_input()
+                while notice := server.notifies():
+                    self._heard(notice.extra.decode())
 
     def _heard(self, payload: str) -> None:
         word, _, who = payload.partition(" ")
@@ -138,15 +141,21 @@ class Waking:
             with contextlib.suppress(psycopg.Error):
                 assert self._listener is not None
                 await run(self._listener, statement, lock=lock)
-                async for notice in self._listener.notifies(timeout=0):
-                    self._heard(notice.payload)
 
 
-async def _readable(file: int) -> Any:
+async def _readable(file: int) -> None:
+    """On a copy of the file's number: the driver watches the number itself while a lock is taken, and then no more."""
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_reader(file, lambda: ready.done() or ready.set_result(None))
+    ready: asyncio.Future[None] = loop.create_future()
+    ear = os.dup(file)
+    loop.add_reader(ear, _set, ready)
     try:
         await ready
     finally:
-        loop.remove_reader(file)
+        loop.remove_reader(ear)
+        os.close(ear)
+
+
+def _set(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
