@@ -152,7 +152,8 @@ class Commits:
             signals.reached("postgres.begun")
             try:
                 cursor = await c.execute(SQL["commit"], values, binary=True, prepare=True)
-                return (await cursor.fetchall())[0]
+                rows: list[Sequence[Any]] = await cursor.fetchall()
+                return rows[0]
             except psycopg.Error as error:
                 if is_lost(error, c):
                     return Unknown(f"the connection was lost in the commit: {error}")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -20,6 +20,7 @@ from tidings.engine.postgres.sql import SQL
 from tidings.engine.postgres.translate import translated
 from tidings.errors import Closed
 
+T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 CONNECT = {"connect_timeout": 5, "fallback_application_name": "tidings", "tcp_user_timeout": 15000}
 
@@ -58,11 +59,15 @@ class Pool:
         async with self._gate:
             if self.closed:
                 raise closed()
-            connection = await self._take()
+            connection, whole = await self._take(), False
             try:
                 yield connection
+                whole = True
+            except Exception:
+                whole = True  # the server's word; what a cancelled statement leaves behind nobody knows
+                raise
             finally:
-                if connection.info.transaction_status is TransactionStatus.IDLE and not self.closed:
+                if whole and connection.info.transaction_status is TransactionStatus.IDLE and not self.closed:
                     self._free.append(connection)
                 else:
                     await connection.close()
@@ -106,6 +111,16 @@ class Pool:
             pass  # whoever still has one closes it in the end
         while self._free:
             await self._free.pop().close()
+
+
+async def finished(work: Coroutine[Any, Any, T]) -> T:
+    """It goes on to its end even where its caller is cancelled: a statement that is cancelled costs its connection."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
 
 
 def _told_something(connection: Connection) -> bool:

@@ -22,7 +22,7 @@ from tidings.clock import SystemClock
 from tidings.engine.port import Change
 from tidings.engine.postgres.core import Core
 from tidings.engine.postgres.horizon import patience
-from tidings.engine.postgres.pool import closed
+from tidings.engine.postgres.pool import closed, finished
 from tidings.engine.postgres.scan import Found, scan
 from tidings.engine.postgres.seats import Seat
 from tidings.engine.unit import Batch, Claim, Partition
@@ -165,7 +165,8 @@ class PostgresReader:
     async def _scan(self, lane: Lane, limit: int, size: int) -> Found:
         core, places = self._core, self._places
         starts = {tp: places[tp].at for tp in lane.tps}
-        return await scan(core.pool, core.horizon, core.catalog, starts, lane.cursor, limit, size)
+        looking = scan(core.pool, core.horizon, core.catalog, starts, lane.cursor, limit, size)
+        return await finished(looking)
 
     def _batches(self, lane: Lane, found: Found) -> list[Batch]:
         """In the order of their first records. What lies before a damaged record is handed out before it is raised."""

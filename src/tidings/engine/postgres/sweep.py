@@ -1,8 +1,8 @@
 """The sweeper: one bounded transaction after another, one sweeper at a time in the whole schema.
 
 A table of the log whose records may all go is dropped whole: no row of it is touched and nothing is left to vacuum.
-Rows are deleted one by one only where topics of different retention share a table, and in the newest one. Dropping waits for
-those who read at this moment, and not for long: it is tried again later.
+Rows are deleted one by one only where topics of different retention share a table, and in the newest one. Dropping
+waits for those who read at this moment, and not for long: it is tried again later.
 
 `retention.py` and `compaction.py` say what goes and why.
 """
