@@ -7,11 +7,12 @@ import itertools
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -38,8 +39,7 @@ def server() -> Iterator[str]:
     try:
         yield _start(binaries, folder)
     finally:
-        _run(folder, binaries / "pg_ctl", "stop", "--pgdata", folder / "data", "--mode", "immediate", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        _stop(binaries, folder)
 
 
 NUMBERS = itertools.count()
@@ -109,3 +109,47 @@ def _run(folder: Path, *command: str | Path, check: bool = True) -> None:
         )
     if check and ended.returncode:
         raise Missing(f"{command[0]} failed: {(folder / 'out').read_text()[-1000:]}")
+
+
+class Throwaway:
+    """A server of a test's own, that it may kill: fsync is on."""
+
+    def __enter__(self) -> Throwaway:
+        self._binaries = _binaries()
+        self._folder = Path(tempfile.mkdtemp(prefix="tidings-postgres-"))
+        self.url = _start(self._binaries, self._folder)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _stop(self._binaries, self._folder)
+
+    def kill(self) -> None:
+        """The server's main process and all its children, as `kill -9` does."""
+        main = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = [int(p) for p in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+        for pid in (main, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in (main, *children):
+            while Path(f"/proc/{pid}/stat").exists() and not _dead(pid):
+                pass
+
+    def start(self) -> None:
+        (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        port = self.url.rpartition(":")[2].partition("/")[0]
+        _run(
+            self._folder, self._binaries / "pg_ctl", "start", "--wait", "--pgdata", self._folder / "data", "--log",
+            self._folder / "log", "--options", f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=",
+        )  # fmt: skip
+
+
+def _dead(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def _stop(binaries: Path, folder: Path) -> None:
+    _run(folder, binaries / "pg_ctl", "stop", "--pgdata", folder / "data", "--mode", "immediate", check=False)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -11,6 +11,7 @@ HOMES = {
     "msgspec": ("tidings",),
     "typing_extensions": ("tidings",),
     "apsw": ("tidings.engine.sqlite",),
+    "psycopg": ("tidings.engine.postgres",),
     "cyclopts": ("tidings.cli",),
     "rich": ("tidings.cli",),
 }
