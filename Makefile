@@ -55,8 +55,8 @@ bench: $(VENV)-bench/.bench  ## Measure tidings beside floors and peers [ONLY="n
 	@$(if $(QUICK),,$(VENV)-bench/bin/python -m benchmarks.publish)
 
 .PHONY: crash
-crash: $(VENV)/.runtime  ## Kill processes at every named point, then look at what is left [KILLS=200]
-	@$(PY) -m proof --kills $(KILLS)
+crash: $(VENV)/.runtime  ## Kill processes at every named point, then look at what is left [KILLS=200 STORE=postgresql://...]
+	@$(PY) -m proof --kills $(KILLS) $(if $(STORE),--store $(STORE))
 
 # ---- Checks --------------------------------------------------------------------------------------------------------
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import tidings
 
-NAMES = """
-    Aggregate By Cancel Client Command DefinitionError Delete Delivery Event Key Later Poison Receipt Rejected Retry Row
-    Rows Saga Service Stale System Temporary Tick TidingsError Topic Transaction days hours minutes seconds step
-""".split()
+NAMES = ["Aggregate", "By", "Cancel", "Client", "Command", "DefinitionError", "Delete", "Delivery", "Event", "Key", "Later", "Poison", "Receipt", "Rejected", "Retry", "Row", "Rows", "Saga", "Service", "Stale", "System", "Temporary", "Tick", "TidingsError", "Topic", "Transaction", "days", "hours", "minutes", "seconds", "step"]
 
 
 def test_the_front_door_has_these_names_in_this_order() -> None:

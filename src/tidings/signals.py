@@ -23,7 +23,6 @@ POINTS: dict[str, str] = {
     "sqlite.committed": "durable, the caller was not told",
     "sqlite.swept": "retention deleted records, not committed",
     "postgres.begun": "units are packed, nothing was sent",
-    "postgres.written": "a transactional handler's unit is written, not committed",
     "postgres.committed": "durable, the caller was not told",
     "postgres.swept": "retention deleted records, not committed",
     "relay.taken": "intents are durable, nothing was sent",

@@ -23,7 +23,6 @@ import psycopg
 from msgspec import structs
 from psycopg.pq import TransactionStatus
 
-from tidings import signals
 from tidings.engine.postgres.core import Core
 from tidings.engine.postgres.guard import check, named
 from tidings.engine.postgres.packing import arguments, register
@@ -133,7 +132,6 @@ class Runner:
             return Failed(reason)
         answer = self._ask(c, whole, dry=False)
         if isinstance(answer, Committed):
-            signals.reached("postgres.written")
             c.commit()
         return answer
 

@@ -99,11 +99,18 @@ declare n bigint; span constant bigint := 1048576;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidings grow ' || (select value from tidings_meta where name = 'identity'), 0));
   for n in select g from generate_series(greatest(0, tidings_head(false) / span), upto / span) g
-      where to_regclass('tidings_log_' || g) is null loop
+      where not exists (select 1 from pg_class where relname = 'tidings_log_' || g
+        and relnamespace = current_schema()::regnamespace) loop  -- to_regclass would answer from an older cache
     execute format('create table %I (like tidings_log including defaults including indexes)', 'tidings_log_' || n);
     execute format('alter table tidings_log attach partition %I for values from (%s) to (%s)',
       'tidings_log_' || n, n * span, (n + 1) * span);
   end loop;
+end $$;
+
+-- A whole table of the log goes.
+create function tidings_drop(n bigint) returns void language plpgsql as $$
+begin
+  execute format('drop table %I', 'tidings_log_' || n);
 end $$;
 
 -- The settled horizon. Rule one: whoever draws a number drew its transaction's first, so when every transaction older

@@ -6,7 +6,7 @@
 select pg_advisory_xact_lock(hashtextextended('tidings migrate ' || current_schema(), 0))
 
 -- name: has_meta
-select to_regclass(quote_ident(current_schema()) || '.tidings_meta') is not null
+select exists (select 1 from pg_class where relname = 'tidings_meta' and relnamespace = current_schema()::regnamespace)
 
 -- name: meta
 select value from tidings_meta where name = %(name)s
@@ -58,7 +58,7 @@ insert into tidings_table values (%(name)s, %(columns)s)
 select pg_advisory_xact_lock(hashtextextended('tidings declare ' || (select value from tidings_meta where name = 'identity'), 0))
 
 -- name: there
-select to_regclass(quote_ident(current_schema()) || '.' || quote_ident(%(name)s)) is not null
+select exists (select 1 from pg_class where relname = %(name)s and relnamespace = current_schema()::regnamespace)
 
 -- name: script
 select sql, made from tidings_script where name = %(name)s
@@ -166,6 +166,9 @@ select tp, coalesce(length(key), 0) + length(head) + coalesce(length(data), 0) f
 -- name: log_partitions
 select (regexp_match(c.relname, '_(\d+)$'))[1]::bigint as n from pg_inherits i join pg_class c on c.oid = i.inhrelid
   where i.inhparent = 'tidings_log'::regclass order by n
+
+-- name: log_partition_drop
+select tidings_drop(%(n)s)
 
 -- name: log_partition_contents
 select tp, count(*), max(pos), max(time), sum(coalesce(length(key), 0) + length(head) + coalesce(length(data), 0))::bigint

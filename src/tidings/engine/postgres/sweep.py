@@ -88,7 +88,7 @@ async def _drop_table(core: Core, catalog: Catalog, now: int, end: int) -> int:
                 return 0
             await beginnings(c, {tp: pos + 1 for tp, _, pos, _, _ in contents})
             await sizes.add(c, {tp: -size for tp, _, _, _, size in contents})
-            await c.execute(f"drop table tidings_log_{int(tables[0])}".encode())
+            await run(c, "log_partition_drop", n=tables[0])
             return sum(count for _, count, *_ in contents)
     except Unavailable:  # somebody reads just now
         return 0
