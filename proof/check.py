@@ -62,7 +62,8 @@ async def gather(store: str, folder: Path) -> Found:
 ENDED = "select grp, tp, first, next, epoch, member, time from tidings_ledger"
 GROWING = f"{ENDED} union all select grp, tp, since, next, epoch, owner, moved from tidings_progress where since < next"
 LEDGER = """
-select l.grp, p.topic, p.number, l.first, l.next, l.epoch, l.member, l.time from (LINES) l join tidings_part p on p.tp = l.tp order by l.grp, p.topic, p.number, l.first, l.next
+select l.grp, p.topic, p.number, l.first, l.next, l.epoch, l.member, l.time from (LINES) l
+  join tidings_part p on p.tp = l.tp order by l.grp, p.topic, p.number, l.first, l.next
 """
 
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 import psycopg
@@ -114,7 +115,7 @@ def _run(folder: Path, *command: str | Path, check: bool = True) -> None:
 class Throwaway:
     """A server of a test's own, that it may kill: fsync is on."""
 
-    def __enter__(self) -> Throwaway:
+    def __enter__(self) -> Self:
         self._binaries = _binaries()
         self._folder = Path(tempfile.mkdtemp(prefix="tidings-postgres-"))
         self.url = _start(self._binaries, self._folder)
@@ -139,7 +140,8 @@ class Throwaway:
         port = self.url.rpartition(":")[2].partition("/")[0]
         _run(
             self._folder, self._binaries / "pg_ctl", "start", "--wait", "--pgdata", self._folder / "data", "--log",
-            self._folder / "log", "--options", f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=",
+            self._folder / "log", "--options",
+            f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=",
         )  # fmt: skip
 
 

@@ -40,8 +40,8 @@ async def cut(url: str, *, but: int = 0) -> int:
     """End every other connection to this schema, as an operator does or a failover; how many."""
     async with foreign(url) as c:
         cursor = await c.execute(
-            "select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity where application_name = current_setting('application_name') "
-            "and pid <> pg_backend_pid() and pid <> %s",
+            "select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity "
+            "where application_name = current_setting('application_name') and pid <> pg_backend_pid() and pid <> %s",
             [but],
         )
         row = await cursor.fetchone()
