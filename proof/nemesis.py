@@ -132,7 +132,7 @@ class Nemesis:
     def _arm_release(self, slot: int, arm: Callable[[], None]) -> int:
         self._kill(self.workers[slot])
         pid = self.workers[slot] = self._worker(arm)
-        _rest(0.2)
+        _rest(0.2 if self.store.startswith("sqlite") else 1.0)  # it must have joined: a server takes longer
         os.kill(pid, signal.SIGTERM)  # a graceful stop gives its partitions back, and dies doing so
         return pid
 
