@@ -1,6 +1,7 @@
 """Waking across processes: one connection that listens, and one NOTIFY at a time that tells the others.
 
-told(word)     wakes everybody here, and asks for a NOTIFY; those that come while one is on its way become one
+told(word)     wakes everybody here, and asks for a NOTIFY: the first goes at once, those that come within `SPACING`
+               of it become one
 the listener   calls the wake for what others told; it also holds the advisory locks of this process's members: when
                the process dies, however, the server drops them at once
 
@@ -25,6 +26,7 @@ from tidings.engine.wake import Wake
 from tidings.errors import EngineError
 
 FLOOR = 1.0  # seconds until a commit is seen if a wake was lost
+SPACING = 0.005  # real seconds between two NOTIFYs: each takes a lock of the whole server
 PAUSE = 0.2  # real seconds between two attempts to connect
 COMMIT, ROSTER = "commit", "roster"
 
@@ -66,6 +68,7 @@ class Waking:
             await self._news.wait()
             self._news.clear()
             await self.flush()
+            await SystemClock().wait(asyncio.Event(), SPACING)
 
     async def flush(self) -> None:
         """Tell now. What the server did not take the others find by themselves."""
