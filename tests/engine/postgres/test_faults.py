@@ -14,8 +14,21 @@ from tests.engine.postgres.kit import cut, engines, foreign
 from tests.postgres import Throwaway
 from tidings import signals
 from tidings.engine import open_engine
+from tidings.engine.port import Table
 from tidings.engine.postgres import Postgres, migrate
-from tidings.engine.unit import Committed, Failed, Inner, Inside, Once, Transaction, Unit, Unknown
+from tidings.engine.unit import (
+    Address,
+    Committed,
+    Failed,
+    Inner,
+    Inside,
+    Once,
+    Transaction,
+    Unit,
+    Unknown,
+    Value,
+    Write,
+)
 from tidings.errors import Closed, Refused, SettingsError, Unavailable
 from tidings.testing.conformance import bench
 
@@ -263,3 +276,14 @@ async def test_the_points_of_the_engine_are_reached() -> None:
                 stack.enter_context(signals.listening(name, lambda name=name: seen.append(name)))  # type: ignore[misc]
             await go(engine)
     assert set(seen) == set(names)
+
+
+async def test_numbers_come_back_exactly_and_as_on_sqlite() -> None:
+    async with engines() as (_, (engine,)):
+        await engine.store.tables([Table("prices", [("id", "text"), ("price", "numeric")])])
+        given: list[Value] = ["49.90", "118.00", 12, "0.12345678901234567890", 1 << 70]
+        await bench.kept(
+            engine, Unit(writes=[Write(Address("prices", str(n)), [str(n), g]) for n, g in enumerate(given)])
+        )
+        found = [values[1] for _, values in await engine.store.page("prices", "", 9)]
+        assert found == [49.9, 118, 12, "0.12345678901234567890", str(1 << 70)]

@@ -26,9 +26,10 @@ TYPES = {
 
 
 def _number(value: Decimal) -> Value:
-    """Exact: a number with a fraction, or one that was written with zeros behind the point, as text."""
-    _, _, exponent = value.as_tuple()
-    return int(value) if exponent == 0 else str(value)
+    """As every engine hands it out: a whole number, a float where that is exact in decimals, else text."""
+    if value.is_finite() and value == value.to_integral_value() and abs(value) < WHOLE:
+        return int(value)
+    return float(value) if len(value.normalize().as_tuple().digits) <= DIGITS else str(value)
 
 
 def _moment(value: str) -> Value:
@@ -37,6 +38,7 @@ def _moment(value: str) -> Value:
 
 
 READ: Mapping[str, Callable[[Any], Value]] = {"numeric": _number, "timestamp": _moment}
+WHOLE, DIGITS = 1 << 63, 15  # what an integer of SQL and the decimals of a float can hold
 BARE = {name: kind.split(" collate")[0] for name, kind in TYPES.items()}
 
 
