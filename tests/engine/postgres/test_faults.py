@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 
 from tests.engine.postgres.kit import cut, engines, foreign
-from tests.postgres import Throwaway
+from tests.postgres import Throwaway, a_schema
 from tidings import signals
 from tidings.engine import open_engine
 from tidings.engine.port import Table
@@ -100,7 +100,6 @@ async def test_a_member_whose_process_dies_is_dead_at_once() -> None:
             task.cancel()
         listener = two._core.waking._listener
         assert listener is not None
-        os.close(os.dup(listener.fileno()))
         await listener.close()  # what the kernel does for a process that dies
         while any(m.alive for m in await one.log.members("g") if m.member == "b"):
             pass
@@ -212,13 +211,23 @@ async def test_a_later_layout_is_refused_and_a_look_makes_nothing() -> None:
 
 
 async def test_two_processes_that_open_an_empty_schema_make_it_once() -> None:
-    from tests.postgres import a_schema
-
     async with a_schema() as url:
         opened = await asyncio.gather(*(Postgres.open(url) for _ in range(4)))
         assert len({engine._core.identity for engine in opened}) == 1
         for engine in opened:
             await engine.close()
+
+
+async def test_a_schema_that_is_missing_is_made_but_not_by_a_look() -> None:
+    async with a_schema() as url:
+        async with foreign(url) as c:
+            row = await (await c.execute("select current_schema()")).fetchone()
+            assert row is not None
+            await c.execute(f'drop schema "{row[0]}"'.encode())
+        await bench.raised(Refused, open_engine(url, create=False))
+        engine = await open_engine(url)
+        await bench.prepare(engine)
+        await engine.close()
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
@@ -269,8 +278,6 @@ async def test_the_points_of_the_engine_are_reached() -> None:
 
     async with engines() as (_, (engine,)):
         names = [name for name in signals.POINTS if name.startswith("postgres.")]
-        from contextlib import ExitStack
-
         with ExitStack() as stack:
             for name in names:
                 stack.enter_context(signals.listening(name, lambda name=name: seen.append(name)))  # type: ignore[misc]

@@ -66,8 +66,8 @@ class Postgres:
         connections: int = 8,
         create: bool = True,
     ) -> Postgres:
-        """Open the schema that the URL's search_path begins with, or make tidings' tables in it. Refused where it is
-        not ours to open, Unavailable where the server cannot be reached.
+        """Open the schema that the URL's search_path begins with; it and tidings' tables are made where they are
+        missing. Refused where it is not ours to open, Unavailable where the server cannot be reached.
 
         `create=False`: to look at it; it must be of this layout, and nothing of it is changed by opening.
         `synchronous`: "full" is as durable as the server is set to be; "normal" and "off" may lose the last commits

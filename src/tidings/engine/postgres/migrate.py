@@ -1,7 +1,7 @@
 """The layout has a version, and goes only forward, under an advisory lock, in one transaction.
 
 `schema.sql` has one block a version. A schema without `tidings_meta` is at version 0: empty, or somebody else's that
-tidings' tables now join. One from a later tidings is refused before anything is written.
+tidings' tables now join. One that is missing is made. One from a later tidings is refused before anything is written.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from tidings.engine.postgres.pool import Connection, run
-from tidings.engine.postgres.sql import blocks
+from tidings.engine.postgres.sql import blocks, quoted
 from tidings.errors import Refused
 
 VERSIONS = {int(number): body for number, body in blocks("schema.sql").items()}
@@ -28,12 +28,20 @@ async def migrate(c: Connection) -> None:
         return
     async with c.transaction():
         await run(c, "migrating")
+        await _schema(c)
         for number in range(await checked(c) + 1, LATEST + 1):
             await c.execute(VERSIONS[number].encode())
             if number == 1:
                 await run(c, "meta_set", name="identity", value=uuid4().hex)
                 await run(c, "meta_set", name="measured", value="0")
             await run(c, "meta_set", name="schema", value=str(number))
+
+
+async def _schema(c: Connection) -> None:
+    """The first one of the search_path is made where none of it is there."""
+    there, first = (await run(c, "schema"))[0]
+    if there is None:
+        await c.execute(f"create schema {quoted(first)}".encode())
 
 
 async def checked(c: Connection, *, old: bool = True) -> int:

@@ -3,7 +3,10 @@
 -- ---- the schema and the server ----
 
 -- name: migrating
-select pg_advisory_xact_lock(hashtextextended('tidings migrate ' || current_schema(), 0))
+select pg_advisory_xact_lock(hashtextextended('tidings migrate', 0))
+
+-- name: schema
+select current_schema(), trim(both '" ' from split_part(current_setting('search_path'), ',', 1))
 
 -- name: has_meta
 select exists (select 1 from pg_class where relname = 'tidings_meta' and relnamespace = current_schema()::regnamespace)
