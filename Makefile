@@ -51,12 +51,11 @@ demo: $(if $(GEAR),$(VENV)/.test,$(VENV)/.runtime)  ## See it work: a shop whose
 
 .PHONY: bench
 bench: $(VENV)-bench/.bench  ## Measure tidings beside floors and peers [ONLY="name ..." QUICK=1], and publish the figures
-	@$(VENV)-bench/bin/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
-	@$(if $(QUICK),,$(VENV)-bench/bin/python -m benchmarks.publish)
+	@$(VENV)-bench/bin/python -m benchmarks $(ONLY) $(if $(QUICK),--quick,--publish)
 
 .PHONY: crash
 crash: $(VENV)/.runtime  ## Kill processes at every named point, then look at what is left [KILLS=200 STORE=postgresql://...]
-	@$(PY) -m proof --kills $(KILLS) $(if $(STORE),--store $(STORE))
+	@$(PY) -m proof --kills $(KILLS) --ledger proof.json $(if $(STORE),--store $(STORE))
 
 # ---- Checks --------------------------------------------------------------------------------------------------------
 
@@ -80,7 +79,7 @@ imports: $(VENV)/.test  ## The floors: imports go down only
 	@$(VENV)/bin/lint-imports
 
 .PHONY: test-fast
-test-fast: $(VENV)/.test  ## All tests that need no server, under a minute
+test-fast: $(VENV)/.test  ## All tests that need no server and kill nothing, in about a minute
 	@$(PY) -m pytest -n $(JOBS) -m "not server and not slow"
 
 .PHONY: conformance

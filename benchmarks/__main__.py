@@ -1,8 +1,8 @@
 """`python -m benchmarks [name ...]`: ask all questions, or these; a JSON line each, and a table at the end.
 
 `--quick` runs each just long enough to see that it works, and keeps nothing. Otherwise the results join
-`benchmarks/results.json`, from which `benchmarks.publish` writes the figures of README and docs. Ends with 1 where an
-aim is missed (never with `--quick`).
+`benchmarks/results.json`, from which `--publish` writes the figures of README and docs. Ends with 1 where an aim is
+missed (never with `--quick`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 
 from benchmarks import QUESTIONS
 from benchmarks.harness import ROOT, Size, steady
+from benchmarks.publish import publish
 from benchmarks.results import Results, table
 
 
@@ -22,6 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("name", nargs="*", help=f"one or more of: {', '.join(QUESTIONS)}")
     parser.add_argument("--quick", action="store_true", help="a run that only shows that it works")
+    parser.add_argument("--publish", action="store_true", help="write the figures into README and docs as well")
     given = parser.parse_args()
     unknown = [name for name in given.name if name not in QUESTIONS]
     if unknown:
@@ -36,6 +38,8 @@ def main() -> int:
             if not given.quick:
                 Results.load().joined([result]).save()
     print("\n" + table(found))
+    if given.publish:
+        publish()
     return 0 if given.quick or all(result.met for result in found) else 1
 
 

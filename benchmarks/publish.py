@@ -1,9 +1,10 @@
-"""Write the figures into README and docs: `python -m benchmarks.publish`; `--check` only says whether they are there.
+"""Write the figures into README and docs: `python -m benchmarks.publish`, or `--check` to see whether they are there.
 
 A place for figures is a marked block, and what stands in it is replaced:
 
     <!-- bench:NAME -->112,000 events/s<!-- /bench -->    ours of one benchmark, with its unit
     <!-- bench:NAME.ratio_floor -->0.55<!-- /bench -->    one of its other figures
+    <!-- bench:summary -->                                the ones that most people ask for
     <!-- bench:table -->                                  all of them, and what they were measured on
     <!-- bench:machine -->                                the machine, in general words
 """
@@ -13,31 +14,49 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.harness import ROOT, Result
 from benchmarks.results import HEADS, Results, row, shown
 
 BLOCK = re.compile(r"(<!-- bench:([\w.]+) -->)(.*?)(<!-- /bench -->)", re.DOTALL)
+SUMMARY = {
+    "pipeline_exactly_once": "events handled exactly once, each telling another",
+    "append_batch": "events published, 1,000 in a call",
+    "append_awaited": "events published one in a call, from 100 tasks",
+    "load_aggregate": "events folded into an aggregate",
+    "saga_three_steps": "sagas of three steps",
+    "call_latency": "a command and its answer, two commits",
+}
 FIGURES = ("ours", "floor", "peer", "ratio_floor", "ratio_peer", "n", "fsync_us")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.publish", description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing; end with 1 where a page is out of date")
-    check = parser.parse_args().check
-    old = []
+    if parser.parse_args().check:
+        old = [page for page, text, fresh in filled_pages() if text != fresh]
+        for page in old:
+            print(f"{page.relative_to(ROOT)} is out of date: python -m benchmarks.publish")
+        return 1 if old else 0
+    publish()
+    return 0
+
+
+def publish() -> None:
+    for page, text, fresh in filled_pages():
+        if text != fresh:
+            page.write_text(fresh, encoding="utf-8")
+            print(f"{page.relative_to(ROOT)} is written")
+
+
+def filled_pages() -> Iterator[tuple[Path, str, str]]:
+    """(page, its text, its text with the figures of now)."""
+    results = Results.read()
     for page in pages():
         text = page.read_text(encoding="utf-8")
-        fresh = filled(text, Results.read())
-        if fresh != text:
-            old.append(page.relative_to(ROOT).as_posix())
-            if not check:
-                page.write_text(fresh, encoding="utf-8")
-    for name in old:
-        print(f"{name} {'is out of date: make bench, or python -m benchmarks.publish' if check else 'is written'}")
-    return 1 if check and old else 0
+        yield page, text, filled(text, results)
 
 
 def pages() -> Iterator[Path]:
@@ -53,8 +72,8 @@ def filled(text: str, results: Results) -> str:
 def words(block: str, results: Results) -> str:
     if block == "machine":
         return results.machine
-    if block == "table":
-        return f"\n{markdown(results)}\n"
+    if block in {"summary", "table"}:
+        return f"\n{summary(results) if block == 'summary' else markdown(results)}\n"
     by_name = {result.name: result for result in results.results}
     if block in by_name:
         return f"{shown(by_name[block].ours)} {by_name[block].unit}"
@@ -65,18 +84,35 @@ def words(block: str, results: Results) -> str:
     return f"{value:.2g}" if field.startswith("ratio") and value < 10 else shown(value)
 
 
+def summary(results: Results) -> str:
+    lines = [["what, on one SQLite file with an fsync in every commit", "tidings", "of the floor", "times the peer"]]
+    lines.append(["---"] * len(lines[0]))
+    for result in results.results:
+        if result.name in SUMMARY:
+            floor = "" if result.ratio_floor is None else f"{result.ratio_floor:.2f}"
+            peer = "" if result.ratio_peer is None else f"{result.ratio_peer:.0f} × {result.peer_name}"
+            lines.append([SUMMARY[result.name], f"{shown(result.ours)} {result.unit}", floor, peer])
+    return f"{cells(lines)}\n\n{results.machine}; {fsyncs(results.results)}"
+
+
 def markdown(results: Results) -> str:
     lines = [HEADS, ["---"] * len(HEADS), *(row(result) for result in results.results)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\nMeasured on {results.machine}; {about(results.results)}"
+    return f"{cells(lines)}\n\n{results.machine}; {fsyncs(results.results)} {used(results.results)}"
 
 
-def about(results: list[Result]) -> str:
-    """Versions and the latency of an fsync, which every durable figure hangs on."""
-    fsyncs = [result.fsync_us for result in results]
+def cells(lines: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def fsyncs(results: list[Result]) -> str:
+    """The latency of an fsync, which every durable figure hangs on."""
+    found = sorted(result.fsync_us for result in results)
+    return f"an fsync took {found[0]} to {found[-1]} µs."
+
+
+def used(results: list[Result]) -> str:
     versions = {name: v for result in results for name, v in result.versions.items()}
-    told = ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))
-    return f"an fsync took {min(fsyncs)} to {max(fsyncs)} µs. Versions: {told}."
+    return f"Versions: {', '.join(f'{name} {v}' for name, v in sorted(versions.items()))}."
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""A worker of the example shop, as a process of its own, and what the system says of it (Linux: /proc)."""
+"""A worker of the example shop, as a process of its own, and what the system says of it (on Linux)."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,11 @@ from tidings import minutes
 
 @contextmanager
 def running(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`tidings run shop:shop`, all services in one process, on a file in this folder; stopped at the end."""
+    """`tidings run shop:shop`, all services in one process, on a file in this folder; stopped at the end.
+
+    Raises RuntimeError with what it said, where it ended by itself.
+    """
+    log = folder / "worker.log"
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples")]),
@@ -27,14 +32,18 @@ def running(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         "SHOP_OUTSIDE": str(folder / "outside"),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "tidings.cli", "run", "shop:shop"],
+        [sys.executable, "-m", "tidings", "run", "shop:shop"],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=(folder / "worker.log").open("wb"),
+        stderr=log.open("wb"),
     )
     try:
         yield process
+    except Exception as error:
+        if process.poll() is None:
+            raise
+        raise RuntimeError(f"the worker ended with {process.poll()}:\n{log.read_text()[-2000:]}") from error
     finally:
         process.terminate()
         process.wait(30)
@@ -50,9 +59,8 @@ async def open_shop(folder: Path, orders: int = 0) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """User and system time of a process so far: Linux has a clock for each."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def peak_mib(pid: int) -> float:

@@ -8,6 +8,7 @@ frozen   SIGSTOP at a named point for longer than the lease, then SIGCONT: a zom
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import select
@@ -50,6 +51,7 @@ def fork(make: Callable[[], Coroutine[Any, Any, None]], arm: Callable[[], None] 
     if pid:
         return pid
     code = 1
+    logging.disable(logging.CRITICAL)  # what fails here is meant to
     try:
         arm()
         asyncio.run(make())
@@ -130,10 +132,20 @@ class Nemesis:
         self.record.reached[point] += died
 
     def _arm_release(self, slot: int, arm: Callable[[], None]) -> int:
+        """A graceful stop gives its partitions back, and dies doing so. It must have some: a pipe says when."""
+        has, says = os.pipe()
+
+        def arm_and_tell() -> None:
+            arm()
+            listen("member.claimed", lambda: os.write(says, b"x"))
+
         self._kill(self.workers[slot])
-        pid = self.workers[slot] = self._worker(arm)
-        _rest(0.2 if self.store.startswith("sqlite") else 1.0)  # it must have joined: a server takes longer
-        os.kill(pid, signal.SIGTERM)  # a graceful stop gives its partitions back, and dies doing so
+        pid = self.workers[slot] = self._worker(arm_and_tell)
+        select.select([has], [], [], PATIENCE)
+        os.close(has)
+        os.close(says)
+        _rest(0.1)
+        os.kill(pid, signal.SIGTERM)
         return pid
 
     def _await_death(self, pid: int) -> bool:
@@ -153,7 +165,7 @@ class Nemesis:
             def stop() -> None:
                 os.kill(os.getpid(), signal.SIGSTOP)
 
-            signals._listeners.setdefault(point, []).append(_once(stop))
+            listen(point, stop)
 
         slot = self.dice.randrange(len(self.workers))
         self._kill(self.workers[slot])
@@ -181,16 +193,17 @@ class Nemesis:
             self._kill(pid)
 
 
-def _once(function: Callable[[], None]) -> Callable[[], None]:
+def listen(point: str, once: Callable[[], object]) -> None:
+    """For the rest of this process's life; only the first time counts."""
     done = False
 
     def call() -> None:
         nonlocal done
         if not done:
             done = True
-            function()
+            once()
 
-    return call
+    signals._listeners.setdefault(point, []).append(call)
 
 
 def _rest(seconds: float) -> None:

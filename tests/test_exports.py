@@ -4,7 +4,39 @@ from __future__ import annotations
 
 import tidings
 
-NAMES = ["Aggregate", "By", "Cancel", "Client", "Command", "DefinitionError", "Delete", "Delivery", "Event", "Key", "Later", "Poison", "Receipt", "Rejected", "Retry", "Row", "Rows", "Saga", "Service", "Stale", "System", "Temporary", "Tick", "TidingsError", "Topic", "Transaction", "days", "hours", "minutes", "seconds", "step"]
+NAMES = [
+    "Aggregate",
+    "By",
+    "Cancel",
+    "Client",
+    "Command",
+    "DefinitionError",
+    "Delete",
+    "Delivery",
+    "Event",
+    "Key",
+    "Later",
+    "Poison",
+    "Receipt",
+    "Rejected",
+    "Retry",
+    "Row",
+    "Rows",
+    "Saga",
+    "Service",
+    "Stale",
+    "System",
+    "Temporary",
+    "Tick",
+    "TidingsError",
+    "Topic",
+    "Transaction",
+    "days",
+    "hours",
+    "minutes",
+    "seconds",
+    "step",
+]
 
 
 def test_the_front_door_has_these_names_in_this_order() -> None:

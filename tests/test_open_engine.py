@@ -35,7 +35,7 @@ async def test_two_memories_know_nothing_of_each_other() -> None:
         ("memroy:", "memory"),
         ("kafka://localhost", "known: memory, sqlite"),
         ("", "known"),
-        ("shop.db", "known"),
+        ("shop.db", "a file is sqlite:///shop.db"),
         ("sqlite://shop.db", "sqlite:///shop.db"),
         ("sqlite:///", "sqlite:///shop.db"),
         ("sqlite:shop.db", "sqlite:///shop.db"),

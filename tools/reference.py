@@ -26,8 +26,8 @@ NOTE = "<!-- written by tools/reference.py from the code: change it there -->\n\
 def settings() -> str:
     lines = [
         "# Settings\n",
-        "Argument > environment (`TIDINGS_FETCH=200`) > `tidings.toml` (`fetch = 200`) > default. `TIDINGS_CONFIG` names another file.",
-        "An unknown name is an error, with the nearest known one.\n",
+        "Argument > environment (`TIDINGS_FETCH=200`) > `tidings.toml` (`fetch = 200`) > default.",
+        "`TIDINGS_CONFIG` names another file. An unknown name is an error, with the nearest known one.\n",
         _body(Settings),
         "\n| setting | type | default |\n|---|---|---|",
     ]

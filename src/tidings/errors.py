@@ -100,7 +100,7 @@ class Truncated(EngineError):
     def __init__(self, topic: str, partition: int, first: int) -> None:
         super().__init__(
             f"{topic}/{partition} begins at {first} now; earlier records went by retention",
-            hint="accept the loss with `tidings reset GROUP --to start`, and keep the topic longer",
+            hint="accept the loss with `tidings resume GROUP --accept-loss`, and keep the topic longer",
         )
         self.topic = topic
         self.partition = partition

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from tidings.delivery.limits import Limits
+from tidings.engine import shown
 from tidings.errors import SettingsError, did_you_mean
 
 PREFIX = "TIDINGS_"
@@ -75,6 +76,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 hint="leave `log` out: the SQLite file holds both",
             )
         return self.store if self.store is not None else f"sqlite:///{system}.db"
+
+    def shown_url(self, system: str) -> str:
+        """The same, for people: without a password."""
+        return shown(self.url(system))
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -157,11 +162,3 @@ def _expected(name: str) -> str:
         "" if not isinstance(default, (int, float)) else " (seconds)" if isinstance(default, float) else " (a number)"
     )
     return f"the default is {default!r}{unit}"
-
-
-def shown(url: str) -> str:
-    """A URL without its password."""
-    scheme, found, rest = url.partition("://")
-    if not found or "@" not in rest:
-        return url
-    return f"{scheme}://***@{rest.rpartition('@')[2]}"

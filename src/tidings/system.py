@@ -15,11 +15,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from tidings import settings as settings_module
-from tidings.clock import Clock, SystemClock
+from tidings.clock import Clock
 from tidings.delivery import history
 from tidings.delivery.worker import Worker
 from tidings.domain.client import Client
 from tidings.domain.graph import Graph
+from tidings.domain.group import subscriptions
 from tidings.domain.program import Program
 from tidings.domain.resource import Resource
 from tidings.domain.runtime import Runtime
@@ -79,10 +80,10 @@ class System:
     def _mine(self, only: Sequence[Service]) -> Sequence[Service]:
         for service in only:
             if service not in self.services:
+                name = getattr(service, "name", service)
                 known = [s.name for s in self.services]
-                raise DefinitionError(
-                    f"{service.name!r} is no service of {self.name!r}", hint=did_you_mean(service.name, known)
-                )
+                hint = "only=[billing]: the service itself" if name in known else did_you_mean(str(name), known)
+                raise DefinitionError(f"{name!r} is no service of {self.name!r}", hint=hint)
         return only
 
 
@@ -91,12 +92,11 @@ async def open_runtime(
     program: Program, settings: Settings, clock: Clock | None = None
 ) -> AsyncGenerator[Runtime, None]:
     """The program on its engine, declared; both closed at the end."""
-    clock = clock or SystemClock()
     url = settings.url(program.name)
     durable = {"synchronous": settings.synchronous, "lease": settings.lease, "beat": settings.beat}
     engine = await open_engine(url, clock=clock, **({} if url.startswith("memory:") else durable))
     try:
-        runtime = Runtime(program, engine, clock, settings.threads)
+        runtime = Runtime(program, engine, engine.clock, settings.threads)
         await runtime.prepare()
         try:
             yield runtime
@@ -117,17 +117,17 @@ async def work(
     """Workers for these services (None: all), with their resources open; drained at the end."""
     async with AsyncExitStack() as stack:
         resources = await open_resources(stack, runtime.program, services, given)
-        subscriptions = runtime.subscriptions(resources, services)
+        mine = subscriptions(runtime, resources, services)
         worker = Worker(
             runtime.engine,
-            subscriptions,
+            mine,
             worker_name(),
             clock=runtime.clock,
             limits=settings.limits(),
             history=history.from_environment(),
             probe=probe,
         )
-        runtime.running |= {s.group for s in subscriptions}
+        runtime.running |= {s.group for s in mine}
         runtime.busy = lambda: not worker.idle
         worker.start()
         try:

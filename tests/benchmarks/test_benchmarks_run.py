@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks import QUESTIONS
 from benchmarks.harness import Aim, Result, Size, rounds
-from benchmarks.publish import filled
-from benchmarks.results import Results, table
+from benchmarks.publish import SUMMARY, filled, filled_pages
+from benchmarks.results import FILE, Results, table
 from tests.architecture.sources import ROOT
 
 KEYS = {"name", "n", "ours", "floor", "peer", "ratio_floor", "ratio_peer", "versions", "fsync_us"}
@@ -81,6 +81,20 @@ def test_figures_reach_the_marked_blocks_of_a_page() -> None:
     assert filled(told, results) == told
     with pytest.raises(KeyError):
         filled("<!-- bench:b -->?<!-- /bench -->", results)
+
+
+def test_the_summary_and_the_whole_table_are_written_as_markdown() -> None:
+    results = Results("2 cores", [result(name="append_batch", ratio_peer=4.4, peer_name="other"), result()])
+    page = filled("<!-- bench:summary --><!-- /bench --> <!-- bench:table --><!-- /bench -->", results)
+    assert "| events published, 1,000 in a call | 1,234 events/s |  | 4 × other |" in page
+    assert "2 cores; an fsync took 7 to 7 µs. Versions: tidings 1." in page
+
+
+def test_every_block_of_a_page_is_of_a_benchmark_that_there_is() -> None:
+    assert SUMMARY.keys() <= set(QUESTIONS)
+    if FILE.exists():
+        for _, _, fresh in filled_pages():
+            assert "<!-- bench:" not in fresh or "<!-- /bench -->" in fresh
 
 
 def test_the_table_shows_each_figure_beside_its_aim() -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from tests.delivery.trade import Account, Bill, Billed, Loose, Ordered, seen, system
 from tidings import Poison, Retry, Service, Temporary, minutes, seconds
+from tidings.engine.unit import Unit
 from tidings.errors import Missing
 from tidings.testing import CrashPoint, World, run
 
@@ -199,3 +201,20 @@ async def test_h21_an_event_without_a_key_parks_alone() -> None:
         await world.settle()
         assert sorted(handled) == [n for n in range(20) if n != 3]
         assert len(await world.parked()) == 1
+
+
+async def test_h21_what_cannot_be_read_holds_back_the_later_ones_of_its_key_in_the_same_batch() -> None:
+    service = Service("billing")
+
+    @service.on
+    def charge(event: Ordered) -> Billed:
+        return Billed(order=event.order, number=event.number)
+
+    async with run(system(service)) as world:
+        now, outside = await world._store.now(), world._runtime.outside
+        broken, *later = [outside.event(Ordered(order="o-1", number=n), now) for n in range(3)]
+        other = outside.event(Ordered(order="o-2"), now)
+        await world._store.commit([Unit(events=[structs.replace(broken, data=b"{"), *later, other])])
+        await world.settle()
+        assert [bill.order for bill in world.published(Billed)] == ["o-2"]
+        assert len(await world.parked()) == 3

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
+from msgspec import structs
 
-from tests.delivery.trade import Mails, Ordered, system
-from tidings import Service, Temporary, seconds
+from tests.delivery.trade import Billed, Mails, Ordered, orders, system
+from tidings import Event, Key, Service, Temporary, seconds
+from tidings.engine.unit import Unit
+from tidings.signals import listening
 from tidings.testing import World, run
 
 pytestmark = pytest.mark.anyio
@@ -66,3 +70,97 @@ async def test_what_fails_is_dropped_and_counted_and_never_tried_again() -> None
         await world.publish(Ordered(order="o-1", number=3))  # the count goes with the next commit
         await world.settle()
         assert await tally(world, "dropped") == 1
+
+
+async def test_a_pause_in_the_middle_repeats_nothing() -> None:
+    """Progress was not kept, so the handler did not run: it does after the pause."""
+    mails = Mails()
+    service = push(mails)
+    async with run(system(service)) as world:
+        parts = [p.partition for p in await world._store.progress("push")]
+        pausing = list[asyncio.Task[None]]()
+
+        def pause() -> None:
+            if not pausing:
+                pausing.append(asyncio.ensure_future(world._store.set_paused("push", parts, "by an operator")))
+
+        with listening("member.fetched", pause):
+            await world.publish(Ordered(order="o-1"))
+            await world._harness.calm(0.1)
+        assert mails.sent == []
+        await world.resume(service)
+        await world.settle()
+        assert mails.sent == [("o-1", 0)]
+
+
+async def test_a_handler_that_cancels_itself_is_dropped_and_its_group_goes_on() -> None:
+    service, mails = Service("push", guarantee="at-most-once"), Mails()
+
+    @service.on
+    async def ping(event: Ordered) -> None:
+        if event.number == 0:
+            raise asyncio.CancelledError
+        mails.send(event.order, event.number)
+
+    async with run(system(service)) as world:
+        await world.publish(Ordered(order="o-1"))
+        await world.settle()
+        await world.publish(Ordered(order="o-1", number=1))
+        await world.settle()
+        assert mails.sent == [("o-1", 1)]
+        assert await tally(world, "dropped") == 1
+
+
+async def test_a_muted_reset_tells_nobody_again() -> None:
+    mails = Mails()
+    service = push(mails)
+    async with run(system(service)) as world:
+        await world.publish(Ordered(order="o-1"), Ordered(order="o-2"))
+        await world.settle()
+        await world.reset(service, effects="muted")
+        await world.settle()
+        assert max(mails.counts.values()) == 1
+
+
+async def test_what_cannot_be_read_is_dropped_and_counted() -> None:
+    mails = Mails()
+    async with run(system(push(mails))) as world:
+        event = world._runtime.outside.event(Ordered(order="o-1"), await world._store.now())
+        await world._store.commit([Unit(events=[structs.replace(event, data=b"{")])])
+        await world.settle()
+        assert await world.parked() == []
+        assert await tally(world, "dropped") == 1
+
+
+async def test_deaths_while_idle_do_not_make_events_come_twice() -> None:
+    """A partition that was claimed again and again without progress is handled with care, but never at-least-once."""
+    mails = Mails()
+    service = push(mails)
+    async with run(system(service)) as world:
+        for _ in range(4):
+            await world.restart()
+        world.crash(service, at="after commit")
+        await world.publish(Ordered(order="o-1"))
+        await world.settle()
+        assert mails.sent == [], "progress stood when it died: it is lost, as promised"
+
+
+async def test_a_batch_without_anything_to_hear_stops_nobody() -> None:
+    mails, other = Mails(), Service("other")
+
+    @other.on
+    def bill(event: Ordered) -> Billed:
+        return Billed(order=event.order)
+
+    class Noise(Event, topic=orders):
+        order: Key[str]
+
+    @other.on
+    def noise(event: Noise) -> None: ...
+
+    async with run(system(push(mails), other)) as world:
+        await world.publish(Noise(order="o-1"))
+        await world.settle()
+        await world.publish(Ordered(order="o-1"))
+        await world.settle()
+        assert mails.sent == [("o-1", 0)]

@@ -51,7 +51,7 @@ async def test_a_timer_that_cannot_be_read_stops_no_other_and_stays() -> None:
         await world.restart()  # an owner who did not set it reads it at its claim
         await world.clock.advance(hours(1))
         assert [e.name for e in world.published(Reminded)] == ["ada"]
-        claims = [c for c in await store.claim("reminders", "somebody", {part: 0})]
+        claims = await store.claim("reminders", "somebody", {part: 0})
         left = await store.timers(claims, 10)
         assert [t.name for t in left] == ["broken"]
         assert left[0].attempt > 0

@@ -57,7 +57,8 @@ def test_links_lead_to_something_that_is_there(page: Path) -> None:
 def test_the_readme_shows_the_example_that_is_shipped() -> None:
     shown = blocks(ROOT / "README.md", "python")[0]
     shipped = (ROOT / "examples" / "hello.py").read_text()
-    body = shipped.split('"""', 2)[2].strip().replace('if __name__ == "__main__":\n    asyncio.run(main())', "asyncio.run(main())")
+    body = shipped.split('"""', 2)[2].strip()
+    body = body.replace('if __name__ == "__main__":\n    asyncio.run(main())', "asyncio.run(main())")
     assert shown.strip() == body
 
 

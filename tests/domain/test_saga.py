@@ -119,6 +119,18 @@ def at_once() -> None:
         def pay(self) -> Charge: ...  # type: ignore[empty-body]
 
 
+def limit_without_unit() -> None:
+    class Hasty(Saga[Placed], timeout=15):  # type: ignore[arg-type]
+        @step
+        def pay(self) -> Charge: ...  # type: ignore[empty-body]
+
+
+def step_limit_without_unit() -> None:
+    class Hasty(Saga[Placed]):
+        @step(timeout=30)  # type: ignore[call-overload, untyped-decorator]
+        def pay(self) -> Charge: ...  # type: ignore[empty-body]
+
+
 def forgotten_undo() -> None:
     class Hasty(Saga[Placed]):
         @step
@@ -126,6 +138,12 @@ def forgotten_undo() -> None:
 
         @step
         def reserve(self) -> Reserve: ...  # type: ignore[empty-body]
+
+
+def time_limit_without_undo() -> None:
+    class Slow(Saga[Placed]):
+        @step(timeout=seconds(30))
+        def pay(self) -> Charge: ...  # type: ignore[empty-body]
 
 
 def forgotten_undo_beside() -> None:
@@ -210,7 +228,7 @@ def step_that_makes_an_event() -> None:
 
 def step_that_makes_one_of_two() -> None:
     class Hasty(Saga[Placed]):
-        @step  # type: ignore[misc]
+        @step
         def pay(self) -> Charge | Reserve: ...  # type: ignore[empty-body]
 
 
@@ -269,8 +287,11 @@ def no_start() -> None:
     ("program", "sentence"),
     [
         (empty, "saga Empty has no steps"),
-        (at_once, "saga Hasty times out at once"),
+        (at_once, "saga Hasty cannot have timeout=datetime.timedelta(0)"),
+        (limit_without_unit, "saga Hasty cannot have timeout=15"),
+        (step_limit_without_unit, "step 'pay' cannot have timeout=30"),
         (forgotten_undo, "Hasty.pay has no undo, but reserve may fail after it"),
+        (time_limit_without_undo, "Slow.pay has a time limit and no undo"),
         (forgotten_undo_beside, "Hasty.pay has no undo, but reserve may fail after it"),
         (beside_a_step_of_another_saga, "Hasty.pay stands beside a step that is not above it"),
         (beside_a_step_of_an_earlier_stage, "Hasty.pay stands beside a step that is not above it"),

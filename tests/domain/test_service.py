@@ -200,6 +200,10 @@ def shrinking() -> None:
     Retry(factor=0.5)
 
 
+def wait_without_unit() -> None:
+    Retry(first=0.5)  # type: ignore[arg-type]
+
+
 def longest_is_shorter() -> None:
     Retry(first=seconds(10), longest=seconds(1))
 
@@ -240,6 +244,7 @@ wrong: list[tuple[Callable[[], None], str]] = [
     (resource_twice, "makes Gateway already"),
     (no_attempt, "Retry(attempts=0) makes no sense"),
     (shrinking, "Retry(factor=0.5) makes no sense"),
+    (wait_without_unit, "Retry(first=0.5) is no duration"),
     (longest_is_shorter, "makes no sense"),
     (retry_on_text, "Retry(on=...) names 'TimeoutError'"),
     (then_what, "Retry(then='skip') makes no sense"),

@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings import Poison
-from tidings.event.envelope import COMMAND, EVENT, INTERNAL, Head, is_traceparent, pack, traceparent, unpack
+from tidings.event.envelope import (
+    COMMAND,
+    EVENT,
+    INTERNAL,
+    Head,
+    Type,
+    is_traceparent,
+    pack,
+    traceparent,
+    unpack,
+    unpack_type,
+)
 from tidings.event.identity import new_id
 
 FOREIGN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -36,6 +47,16 @@ def test_nobody_waits_and_no_saga_asks_unless_said() -> None:
 @given(heads)
 def test_an_envelope_is_packed_and_read_back(head: Head) -> None:
     assert unpack(pack(head)) == head
+
+
+@given(heads)
+def test_the_type_of_an_event_is_read_without_the_rest(head: Head) -> None:
+    assert unpack_type(pack(head)) == Type(head.id, head.name, head.version)
+
+
+def test_bytes_without_a_type_are_poison() -> None:
+    with pytest.raises(Poison, match="envelope"):
+        unpack_type(b"\x93\x01\x02\x03")
 
 
 def test_an_envelope_costs_little_more_than_what_it_says() -> None:

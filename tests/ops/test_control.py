@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from tests.ops.conftest import Opener
-from tests.ops.depot import Receive
+from tests.ops.conftest import Opener, opener, until
+from tests.ops.depot import Receive, Received
 from tidings import ops
 from tidings.clock import days, seconds
 from tidings.engine import open_engine
 from tidings.engine.port import Topic
-from tidings.engine.unit import Event, Partition
+from tidings.engine.unit import Committed, Event, Held, Partition, Step, Timer, Unit
 from tidings.errors import Refused, SettingsError
+from tidings.settings import Settings
 from tidings.testing.clock import SteeredClock
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +32,10 @@ async def test_a_paused_group_stands_and_goes_on_where_it_stood(opened: Opener) 
         assert len(await ops.resume(depot.engine, "carrier")) == 8
         await depot.client.wait_idle()
         assert (await depot.group("carrier")).counts["handled"] == 2
-        assert [a.act for a in await depot.engine.store.acts(2)] == ["resume", "pause"]
+        done = await ops.deeds(depot.engine, 2)
+        assert [(d.act, d.group) for d in done] == [("resume", "carrier"), ("pause", "carrier")]
+        assert all(d.who and json.loads(bytes(d.detail))["partitions"] for d in done)
+        assert (await ops.doctor(depot.engine, Settings())).deeds[:2] == done
 
 
 # ---- reset ---------------------------------------------------------------------------------------------------------
@@ -119,7 +124,7 @@ async def test_loss_by_retention_is_accepted_only_in_words() -> None:
     assert await engine.log.sweep(100) == 3
     (state,) = await ops.groups(engine, "g")
     assert (state.status, state.state) == ("act", "paused")
-    with pytest.raises(Refused, match="lost events to retention") as refused:
+    with pytest.raises(Refused, match=r"lost events to retention: t/0, truncated: 0\.\.2") as refused:
         await ops.resume(engine, "g")
     assert "--accept-loss" in refused.value.hint
     assert await ops.pause(engine, "g") == [], "a pause must not hide the loss"
@@ -127,6 +132,55 @@ async def test_loss_by_retention_is_accepted_only_in_words() -> None:
     (row,) = await engine.store.progress("g")
     assert (row.next, row.paused) == (3, None)
     await engine.close()
+
+
+async def test_what_is_held_and_what_waits_survives_an_accepted_loss() -> None:
+    clock = SteeredClock(datetime(2026, 1, 1, tzinfo=UTC))
+    engine = await open_engine("memory:", clock=clock)
+    part = Partition("t", 0)
+    await engine.log.declare([Topic("t", 1, keep=86400.0)])
+    (claim,) = await engine.store.claim("g", "m", {part: 0})
+    await engine.log.send([Event("t", 0, b"k", bytes([n]) * 16, b"", None) for n in range(3)])
+    kept = Held(part, 0, 1, b"k", b"", None, None)
+    waits = Timer(part, "later", clock.now() + 1, b"k", b"", None)
+    step = Step(part, claim.epoch, 0, 0, 1)
+    assert isinstance((await engine.store.commit([Unit("g", [step], hold=[kept], timers=[waits])]))[0], Committed)
+    clock.jump(days(2))
+    await engine.log.sweep(100)
+    await ops.resume(engine, "g", accept_loss=True)
+    (row,) = await engine.store.progress("g")
+    assert (row.next, row.paused, row.held, row.parked, row.owner) == (3, None, 1, 1, "")
+    assert await engine.store.timers([claim], 10) == [waits]
+    (note,) = await engine.store.notes("g", 10)
+    assert (note.outcome, note.offset) == ("dropped", 1) and "an operator accepted it" in note.text
+    await engine.close()
+
+
+async def test_a_damaged_event_is_passed_only_when_that_is_accepted(tmp_path: Path) -> None:
+    import apsw
+
+    url, path = f"sqlite:///{tmp_path / 'depot.db'}", tmp_path / "depot.db"
+    async with opener(url)(working=False) as depot:
+        await depot.client.publish(*(Received(parcel="a", weight=w) for w in (1, 2, 3)))
+    c = apsw.Connection(str(path))
+    c.execute("update tidings_log set time = time + 1 where pos = 1")
+    c.close()
+
+    async with opener(url)() as depot:
+
+        async def paused() -> bool:
+            return "scale" in {g.group for g in await ops.groups(depot.engine) if g.state == "paused"}
+
+        await until(paused, depot.engine)
+        with pytest.raises(Refused, match=r"lost events to damage: .*checksum"):
+            await ops.resume(depot.engine, "scale")
+        await ops.resume(depot.engine, "scale", accept_loss=True)
+
+        async def done() -> bool:
+            return (await depot.group("scale")).counts.get("handled") == 2
+
+        await until(done, depot.engine)
+        assert (await depot.engine.store.page("weights", "", 10))[0][1] == ("a", 3)
 
 
 async def test_a_group_that_runs_is_not_removed(opened: Opener) -> None:

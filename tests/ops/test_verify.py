@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from pathlib import Path
 
 import apsw
@@ -12,6 +13,9 @@ from tests.ops.conftest import Opener, opener
 from tests.ops.depot import Received, depot
 from tidings import Key, Row, Service, System, Transaction, ops, settings
 from tidings.domain.client import Client
+from tidings.engine.unit import Event
+from tidings.event.envelope import Head, pack
+from tidings.event.identity import new_id
 from tidings.system import open_runtime, work
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +71,26 @@ async def test_the_history_of_a_reset_is_no_violation(opened: Opener) -> None:
         await running.client.wait_idle()
         verdict = await ops.verify(running.engine, running.runtime)
         assert verdict.sound, [c.violations for c in verdict.checks]
+
+
+async def test_a_store_that_others_work_on_is_not_slandered(opened: Opener) -> None:
+    async with opened() as running:
+        stop = asyncio.Event()
+
+        async def go_on() -> None:
+            for n in count():
+                if stop.is_set():
+                    return
+                await running.receive(f"{n % 7}/{n}", 5)
+                if n % 10 == 9:
+                    await ops.reset(running.runtime, "scale", "start", "again")
+
+        working = asyncio.create_task(go_on())
+        for _ in range(5):
+            verdict = await ops.verify(running.engine, running.runtime)
+            assert verdict.sound, [c.violations for c in verdict.checks]
+        stop.set()
+        await working
 
 
 async def test_dropped_events_are_left_out_of_the_fold(tmp_path: Path) -> None:
@@ -125,6 +149,28 @@ async def test_a_projection_in_its_own_sql_is_folded_again_too(tmp_path: Path) -
             ("a", 4),
             ("b", 2),
         ]
+
+
+@pytest.mark.parametrize(
+    ("flow", "cause", "order", "words"),
+    [
+        ("mine", "first", 1, ""),
+        ("mine", "first", -1, "lies before its cause"),
+        ("other", "first", 1, "is of another flow than its cause"),
+        ("mine", "nobody", 1, "is nowhere"),
+        ("mine", "mine", 1, ""),  # as a schedule begins a flow
+    ],
+)
+async def test_causes_are_followed(flow: str, cause: str, order: int, words: str, opened: Opener) -> None:
+    ids = {name: new_id() for name in ("mine", "first", "nobody", "other")}
+    first = Head(ids["first"], "Received", 1, 0, "s", ids["mine"], b"", 0)
+    effect = Head(new_id(), "Received", 1, 0, "s", ids[flow], ids[cause], 0)
+    async with opened(working=False) as running:
+        heads = [first, effect][::order]
+        await running.engine.log.send([Event("parcel-events", 0, b"k", h.id, pack(h), b"{}") for h in heads])
+        check = by_id(await ops.verify(running.engine))["I14"]
+    assert check.outcome == ("violated" if words else "holds"), check
+    assert not words or words in check.violations[0]
 
 
 # ---- planted -------------------------------------------------------------------------------------------------------

@@ -238,7 +238,7 @@ class Acquire(Saga[Ordered], timeout=days(60)):
     def send_back(self) -> SendBack:
         return SendBack(isbn=self.buy.done.isbn)
 
-    @step(timeout=minutes(10))
+    @step(timeout=minutes(10), undoable=False)
     def announce(self) -> Announce:
         return Announce(reader=self.start.reader, book=self.start.book)
 

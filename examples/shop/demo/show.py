@@ -1,4 +1,4 @@
-"""How it is told: the report of a day, for a terminal of a hundred columns."""
+"""How it is told: the report of a day, for a terminal of eighty columns or more."""
 
 import sys
 from collections import Counter
@@ -34,14 +34,14 @@ def show(report: Report, console: Console) -> None:
         console.print()
         console.rule(f"[bold]{title}", align="left", style="dim")
         for line in part(report):
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, soft_wrap=part is further)
 
 
 def table(*columns: str) -> Table:
     """Words in the first column, numbers in the others."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for number, title in enumerate(columns):
-        made.add_column(title, justify="right" if number else "left")
+        made.add_column(title, justify="right" if number else "left", no_wrap=not number)
     return made
 
 
@@ -184,7 +184,7 @@ def flow(report: Report) -> Iterable[RenderableType]:
     order = report.told.orders[report.example]
     yield (
         f"\n[dim]{report.example} of {escape(order['customer_id'])} to {order['ship_to']}, {order['total']} "
-        f"{order['currency']}, cancelled: {report.told.cancelled[report.example]}; causes stand above effects[/]"
+        f"{order['currency']}, cancelled: {report.told.cancelled[report.example]}[/]"
     )
 
 
@@ -222,11 +222,13 @@ def verdict(report: Report) -> Iterable[RenderableType]:
 
 
 def further(report: Report) -> Iterable[RenderableType]:
+    """Lines to be copied: each stays whole, however narrow the terminal."""
     folder = relpath(report.folder)
-    yield f"[bold]{folder}/[/] has it all: shop.db (SQLite), outside/ (cards and mails), a log of each worker"
+    yield f"[bold]{folder}/[/] has it all: shop.db (SQLite), outside/ (cards, mails), the logs of workers"
     if sys.prefix != sys.base_prefix:
         yield f"    source {relpath(sys.prefix)}/bin/activate"
-    yield f"    export PYTHONPATH=examples TIDINGS_STORE=sqlite:///{folder}/shop.db SHOP_OUTSIDE={folder}/outside"
+    yield f"    export PYTHONPATH=examples SHOP_OUTSIDE={folder}/outside"
+    yield f"    export TIDINGS_STORE=sqlite:///{folder}/shop.db"
     for command, why in commands(report):
         yield f"    {command:<54}[dim]{why}[/]"
 
@@ -238,7 +240,8 @@ def commands(report: Report) -> list[tuple[str, str]]:
         ("tidings groups", "who is how far"),
         ("tidings tail order-events", "the events themselves"),
         *([(f"tidings journey {flow}", "the flow above")] if flow else []),
-        (f"tidings streams Order {report.example}", "one order, event by event"),
+        (f"tidings streams Order {report.example}", "its own events"),
         ("tidings verify --target shop:shop", "the proof again"),
-        ("tidings run shop:shop", "go on; then: python -m shop.entry"),
+        ("tidings run shop:shop", "the workers again"),
+        ("python -m shop.entry", "orders, beside them"),
     ]

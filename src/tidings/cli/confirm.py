@@ -17,7 +17,7 @@ def confirm(what: str, *, yes: bool) -> bool:
     """Whether to go on. Raises SettingsError where nobody can be asked."""
     if yes:
         return True
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise SettingsError(f"{what}: nobody can be asked here", hint="--yes says yes beforehand")
     err().print(text(f"{what}. Go on? [y/N] "), end="")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

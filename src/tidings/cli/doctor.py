@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from tidings import ops, settings
 from tidings.cli.options import Look
 from tidings.cli.show import Column, glyph, line, table, text
+from tidings.cli.texts import body, moment
 
 
 def doctor(*, check: Annotated[bool, Parameter(negative="")] = False, look: Look = Look()) -> int:
@@ -35,6 +36,12 @@ def _show(found: ops.Diagnosis) -> None:
         for f in found.findings
     ]
     table(["", "what", Column("is", fold=True), Column("to do", fold=True)], rows)
+    if found.deeds:
+        line()
+        done = [
+            (text(moment(d.time), "faint"), d.who, d.act, d.group, text(body(d.detail), "faint")) for d in found.deeds
+        ]
+        table(["when", "who", "did", "to", Column("what", fold=True)], done)
     line()
     chosen = [(s.name, str(s.value), s.source) for s in found.settings if s.source != "the default"]
     table(["setting", "value", "from"], chosen)

@@ -21,6 +21,10 @@ DONE, WRONG, USE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script."""
+    if sys.stdout is None:  # whoever started us closed it
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 -- until the end of the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     sys.exit(call(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -41,9 +45,11 @@ def _run(arguments: Sequence[str]) -> int:
     from cyclopts import CycloptsError
 
     from tidings.cli.app import app
+    from tidings.cli.show import out
 
     try:
-        return app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value") or DONE
+        said = app(list(arguments), console=out(), exit_on_error=False, print_error=False, result_action="return_value")
+        return said or DONE
     except CycloptsError as error:
         return _wrong_use(error)
     except (Rejected, Stale, Temporary) as error:

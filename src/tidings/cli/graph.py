@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tidings import ops, settings
-from tidings.cli.show import print_json, table, text, write
+from tidings.cli.show import Column, print_json, table, text, write
 from tidings.errors import SettingsError
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -43,5 +43,5 @@ def graph(target: str | None = None, /, *, mermaid: Flag = False, json: Flag = F
             )
             for (source, target, kind), messages in made.grouped().items()
         ]
-        table(["who", "", "whom", "what"], rows, "nobody tells anybody anything")
+        table(["who", "", "whom", Column("what", fold=True)], rows, "nobody tells anybody anything")
     return 0

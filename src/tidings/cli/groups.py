@@ -84,7 +84,14 @@ def _one(g: ops.GroupState) -> None:
     _reasons([g])
     line()
     members = [
-        (m.name, text("alive") if m.alive else text("dead", "look"), str(m.partitions), ago(m.beat, now()))
+        (
+            m.name,
+            text("dead", "look")
+            if not m.alive
+            else text("alive" if m.partitions else "idle", "" if m.partitions else "faint"),
+            str(m.partitions),
+            ago(m.beat, now()),
+        )
         for m in g.members
     ]
     columns: list[str | Column] = ["member", "", Column("partitions", right=True), Column("last beat", right=True)]

@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from tidings import ops
 from tidings.cli.options import Look, run
-from tidings.cli.sagas import COLOURS, steps
+from tidings.cli.sagas import COLOURS, told
 from tidings.cli.show import STYLES, glyph, line, out, text
 from tidings.cli.texts import moment, plural, span
 
@@ -43,7 +43,7 @@ def _show(found: ops.Journey) -> None:
     for waiting in found.pending:
         line(text("waits", "look"), f"{waiting.name} of {waiting.group} until {moment(waiting.due)}")
     for saga in found.sagas:
-        shown = steps(saga).append(f": {text(saga.reason).plain}" if saga.reason else "", "dim")
+        shown = told(saga)
         line("saga", text(f"{saga.saga} {saga.key}", "strong"), text(saga.status, COLOURS.get(saga.status, "")), shown)
     for remark in found.remarks:
         line(text(remark, "look"))

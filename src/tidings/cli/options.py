@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter
@@ -40,27 +39,29 @@ class Look:
     target: str | None = None
     json: Annotated[bool, Parameter(negative="")] = False
 
-    @cached_property
+    @property
     def settings(self) -> Settings:
         return settings.load({"store": self.store, "target": self.target})
 
-    @cached_property
+    @property
     def system(self) -> System | None:
         """The program, where one was named. Raises SettingsError where it cannot be had."""
-        return ops.load(self.settings.target) if self.settings.target is not None else None
+        target = self.settings.target
+        return ops.load(target) if target is not None else None
 
     @property
     def wanted_system(self) -> System:
-        if self.system is None:
+        system = self.system
+        if system is None:
             raise SettingsError("which system?", hint="--target shop:shop, TIDINGS_TARGET, or `target` in tidings.toml")
-        return self.system
+        return system
 
     @property
     def url(self) -> str:
         """The store's; the program is only imported where nothing else says which."""
-        if self.settings.store is not None:
-            return ops.store_of(self.settings)
-        return ops.store_of(self.settings, self.system.name if self.system is not None else None)
+        merged = self.settings
+        system = self.system if merged.store is None else None
+        return ops.store_of(merged, system.name if system is not None else None)
 
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[ops.Engine]:

@@ -15,20 +15,19 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from tidings import ops, settings
 from tidings.cli import logs
-from tidings.cli.exits import INTERRUPTED
 from tidings.cli.health import read_address, serving
 from tidings.cli.options import run as complete
 from tidings.cli.stopping import Stopping, hanging, leave
 from tidings.cli.workers import Arguments, supervise
 from tidings.errors import SettingsError, did_you_mean
-from tidings.settings import Settings, shown
+from tidings.settings import Settings
 from tidings.system import System, open_runtime, work
 
 log = logging.getLogger("tidings.cli")
@@ -40,7 +39,7 @@ def run(
     target: str | None = None,
     /,
     *,
-    only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     workers: int = 1,
     health: str | None = None,
     store: str | None = None,
@@ -75,7 +74,7 @@ def run(
     if merged.target is None:
         raise SettingsError("which system?", hint="tidings run shop:shop")
     if workers < 1:
-        raise SettingsError(f"--workers {workers}: there must be one at least")
+        raise SettingsError(f"--workers {workers}: there must be one at least", hint="--workers 1, the default")
     if merged.health is not None:
         read_address(merged.health)
     system = ops.load(merged.target)
@@ -104,24 +103,46 @@ def _services(system: System, only: Sequence[str] | None) -> list[str] | None:
 
 
 async def _work(system: System, merged: Settings, names: Sequence[str] | None, *, supervised: bool) -> int:
-    stopping = Stopping(lambda: leave(stopping.code or INTERRUPTED), merged.drain)
-    url = shown(merged.url(system.name))
+    here = Here(Stopping(leave, merged.drain))
+    url, stopping = merged.shown_url(system.name), here.stopping
     async with AsyncExitStack() as stack:
-        runtime = await stack.enter_async_context(open_runtime(system.program, merged))
-        worker = await stack.enter_async_context(work(runtime, merged, names, {}))
-        ready = partial(_missing, runtime, worker, stopping)
-        if merged.health is not None:
-            host, port = await stack.enter_async_context(serving(merged.health, ready))
+        if merged.health is not None and not supervised:  # first in, last out: it answers while the rest drains
+            host, port = await stack.enter_async_context(serving(merged.health, here.missing))
             log.info("health at http://%s:%d/livez and /readyz", host, port)
-        watching = [asyncio.create_task(_announce(system, url, worker, stopping))]
+        here.runtime = await stack.enter_async_context(open_runtime(system.program, merged))
+        here.worker = await stack.enter_async_context(work(here.runtime, merged, names, {}))
+        watching = [asyncio.create_task(_announce(system, url, here.worker, stopping))]
         if supervised:
             watching.append(asyncio.create_task(_end_with_input(stopping)))
-        log.info("%s: %s on %s", system.name, ", ".join(sorted(worker.health())) or "no group", url)
+        log.info("%s: %s on %s", system.name, ", ".join(sorted(here.worker.health())) or "no group", url)
         await stopping.asked.wait()
         for task in watching:
             task.cancel()
     log.info("stopped")
     return stopping.code
+
+
+@dataclass
+class Here:
+    """What runs in this process, as far as it has come."""
+
+    stopping: Stopping
+    runtime: ops.Runtime | None = None
+    worker: Any = None
+
+    async def missing(self) -> list[str]:
+        """What keeps this process from being ready, in words."""
+        if self.stopping.asked.is_set():
+            return ["draining"]
+        if self.runtime is None or self.worker is None:
+            return ["starting"]
+        async with asyncio.timeout(ANSWERS):
+            await self.runtime.engine.store.progress("")
+        return [
+            f"group {group} has no member" + (f": {health.error}" if health.error else "")
+            for group, health in self.worker.health().items()
+            if not health.running
+        ]
 
 
 async def _announce(system: System, url: str, worker: Any, stopping: Stopping) -> None:
@@ -130,17 +151,6 @@ async def _announce(system: System, url: str, worker: Any, stopping: Stopping) -
         await worker.clock.wait(stopping.asked, LOOK)
     if not stopping.asked.is_set():
         log.info("ready: %s on %s", system.name, url)
-
-
-async def _missing(runtime: ops.Runtime, worker: Any, stopping: Stopping) -> list[str]:
-    """What keeps this process from being ready, in words."""
-    missing = ["draining"] if stopping.asked.is_set() else []
-    for group, health in worker.health().items():
-        if not health.running:
-            missing.append(f"group {group} has no member" + (f": {health.error}" if health.error else ""))
-    async with asyncio.timeout(ANSWERS):
-        await runtime.engine.store.progress("")
-    return missing
 
 
 async def _end_with_input(stopping: Stopping) -> None:

@@ -45,16 +45,17 @@ def _show(found: Sequence[ops.SagaState]) -> None:
             s.saga,
             s.key,
             text(s.status, COLOURS.get(s.status, "")),
-            steps(s),
-            s.reason,
+            told(s),
             ago(s.began, now()),
             ago(s.moved, now()),
         )
         for s in found
     ]
-    columns: list[str | Column] = ["saga", "key", "status", Column("steps", fold=True), Column("reason", fold=True)]
+    columns: list[str | Column] = ["saga", "key", "status", Column("steps", fold=True)]
     table([*columns, Column("began", right=True), Column("moved", right=True)], rows, "no saga is there")
 
 
-def steps(s: ops.SagaState) -> Text:
-    return text(", ".join(f"{name} {phase}" for name, phase in s.steps.items()))
+def told(s: ops.SagaState) -> Text:
+    """Its steps, and why it failed or is stuck."""
+    steps = ", ".join(f"{name} {phase}" for name, phase in s.steps.items())
+    return text(steps).append(f": {text(s.reason).plain}" if s.reason else "", "dim")

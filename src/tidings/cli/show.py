@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import msgspec
 from rich.box import ASCII, SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +23,8 @@ from rich.text import Text
 from tidings.cli.texts import safe
 
 STYLES = {"act": "bold red", "look": "yellow", "ok": "", "faint": "dim", "strong": "bold"}
-NARROW = 60  # columns, below which a table is shown as blocks
+NARROW = 60  # columns, below which every table is shown as blocks
+LONG = 24  # letters of a word that a folded column leaves whole
 WIDE = 200  # of what is no terminal
 LEAST = 20
 
@@ -122,7 +124,8 @@ def table(columns: Sequence[str | Column], rows: Sequence[Sequence[object]], emp
     cells = [[v if isinstance(v, Text) else text("" if v is None else v) for v in row] for row in rows]
     used = [n for n in range(len(made)) if any(row[n].plain for row in cells)]
     made, cells = [made[n] for n in used], [[row[n] for n in used] for row in cells]
-    if out().width < NARROW and len(made) > 2:
+    least = _least(made, cells)
+    if len(made) > 2 and out().width < min(WIDE, max(NARROW, least)):
         _blocks(made, cells)
         return
     box = SIMPLE_HEAD if unicode() else ASCII
@@ -132,32 +135,40 @@ def table(columns: Sequence[str | Column], rows: Sequence[Sequence[object]], emp
             c.name,
             justify="right" if c.right else "left",
             overflow="fold",
-            no_wrap=not c.fold and not _long(c, made, cells),
+            no_wrap=not c.fold and least <= out().width,
         )
     for row in cells:
         shown.add_row(*row)
     out().print(shown)
 
 
-def _long(column: Column, columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> bool:
-    """Whether all columns cannot stand side by side: then every one may be folded."""
-    widths = [max([len(c.name), *(row[n].cell_len for row in cells)]) for n, c in enumerate(columns) if not c.fold]
-    return sum(widths) + 3 * len(columns) > out().width - 20 * any(c.fold for c in columns)
+def _least(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> int:
+    """The width at which no word has to be cut but the long ones of a column that may be folded."""
+    least = 3 * (len(columns) - 1)
+    for n, c in enumerate(columns):
+        texts = [row[n].plain for row in cells]
+        words = [min(len(word), LONG) for text in texts for word in text.split()]
+        least += max([len(c.name), *(words if c.fold else map(cell_len, texts))])
+    return least
 
 
 def _blocks(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> None:
-    width = max(len(c.name) for c in columns)
     for number, row in enumerate(cells):
         if number:
             out().print()
-        for column, cell in zip(columns, row, strict=True):
-            if cell.plain:
-                out().print(Text.assemble((f"{column.name:<{width}}  ", "dim"), cell), overflow="fold")
+        _pairs([(column.name, cell) for column, cell in zip(columns, row, strict=True) if cell.plain])
+
+
+def _pairs(rows: Sequence[tuple[str, Text]]) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, cell in rows:
+        grid.add_row(name, cell)
+    out().print(grid)
 
 
 def pairs(values: Mapping[str, object]) -> None:
-    """Names and values, one a line."""
-    width = max(map(len, values), default=0)
-    for name, value in values.items():
-        shown = value if isinstance(value, Text) else text(value)
-        out().print(Text.assemble((f"{safe(name):<{width}}  ", "dim"), shown), overflow="fold")
+    """Names and values, one a line; values that are empty are left out."""
+    shown = [(safe(name), v if isinstance(v, Text) else text(v)) for name, v in values.items()]
+    _pairs([(name, v) for name, v in shown if v.plain])

@@ -16,9 +16,9 @@ CODES = {signal.SIGTERM: 0, signal.SIGINT: 130}  # of a drain that was asked for
 
 
 class Stopping:
-    """Made on a running loop. `asked` is set by the first SIGTERM or SIGINT; `cut` is called at the second."""
+    """Made on a running loop. `asked` is set by the first SIGTERM or SIGINT; `cut` gets the exit code of the second."""
 
-    def __init__(self, cut: Callable[[], None], patience: float) -> None:
+    def __init__(self, cut: Callable[[int], None], patience: float) -> None:
         self.asked = asyncio.Event()
         self.code = 0
         self._cut, self._patience = cut, patience
@@ -34,7 +34,7 @@ class Stopping:
     def _heard(self, number: signal.Signals) -> None:
         if self.asked.is_set():
             log.warning("cut: what was not finished is done again by the next owner")
-            self._cut()
+            self._cut(128 + number)
             return
         log.info("draining: what is in hand is finished, at most %g s; the same signal again cuts", self._patience)
         self.ask(CODES[number])

@@ -12,7 +12,7 @@ from rich.text import Text
 from tidings import ops
 from tidings.cli.options import Look, run
 from tidings.cli.show import Column, err, line, table, text, to_json, write
-from tidings.cli.texts import body, count, moment, span
+from tidings.cli.texts import ago, body, count, moment, now, span
 from tidings.errors import Corrupt, SettingsError
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -32,13 +32,20 @@ def _show(found: Sequence[ops.TopicState]) -> None:
             count(t.records),
             ops.size(t.bytes) if t.records else "",
             _keeps(t),
-            moment(t.oldest),
+            ago(t.oldest, now()),
             ", ".join(t.groups) or text("nobody", "faint"),
         )
         for t in found
     ]
     numbers = [Column(n, right=True) for n in ("partitions", "records", "size")]
-    table(["topic", *numbers, "keeps", "oldest", Column("groups", fold=True)], rows, "no topic was declared yet")
+    columns: list[str | Column] = [
+        "topic",
+        *numbers,
+        "keeps",
+        Column("oldest", right=True),
+        Column("groups", fold=True),
+    ]
+    table(columns, rows, "no topic was declared yet")
 
 
 def _keeps(t: ops.TopicState) -> str:

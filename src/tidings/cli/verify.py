@@ -32,7 +32,7 @@ def _progress(title: str) -> None:
 def _show(verdict: ops.Verdict) -> None:
     for check in verdict.checks:
         sign = {"holds": glyph("✓", "ok"), "violated": glyph("✗", "NO"), "not shown": "?"}[check.outcome]
-        seen = f"{count(check.looked_at)} {check.what}" if check.looked_at else ""
+        seen = f"({count(check.looked_at)} {check.what})" if check.looked_at else ""
         line(
             text(f"{sign:<2}", COLOURS[check.outcome]),
             text(f"{check.id:<4}", "strong"),

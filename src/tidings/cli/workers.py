@@ -68,6 +68,7 @@ class Watcher:
     arguments: Arguments
     workers: list[Worker]
     clock: Clock = field(default_factory=SystemClock)
+    code: int | None = None  # where it was cut
 
     async def keep(self, worker: Worker, stopping: Stopping) -> None:
         """Until a stop is asked for, and then until it has ended."""
@@ -89,6 +90,10 @@ class Watcher:
             await self.clock.wait(stopping.asked, pause)
             pause = min(longest, pause * 2)
 
+    def cut(self, code: int) -> None:
+        self.code = code
+        self.tell(signal.SIGKILL)
+
     def tell(self, number: signal.Signals) -> None:
         for worker in self.workers:
             if worker.pid is not None and worker.process is not None:
@@ -100,7 +105,7 @@ async def supervise(system: System, merged: Settings, count: int, arguments: Arg
     if merged.url(system.name).startswith("memory"):
         raise SettingsError("a memory store is of one process", hint="--workers 1, or --store sqlite:///shop.db")
     watcher = Watcher(arguments, [Worker(n) for n in range(1, count + 1)])
-    stopping = Stopping(lambda: watcher.tell(signal.SIGKILL), merged.drain)
+    stopping = Stopping(watcher.cut, merged.drain)
     wanted = [g.name for g in system.program.groups if arguments.only is None or g.service.name in arguments.only]
     async with AsyncExitStack() as stack:
         if merged.health is not None:
@@ -116,7 +121,7 @@ async def supervise(system: System, merged: Settings, count: int, arguments: Arg
             watcher.tell(signal.SIGKILL)
         await asyncio.gather(*keepers)
     log.info("all workers have ended")
-    return stopping.code
+    return stopping.code if watcher.code is None else watcher.code
 
 
 @dataclass

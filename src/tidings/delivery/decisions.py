@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tidings.delivery.decision import Decision
 from tidings.delivery.intake import Work
 from tidings.delivery.session import Session
-from tidings.delivery.subscription import Arrival, Decision
+from tidings.delivery.subscription import Arrival
 from tidings.engine.unit import Address, Held, Partition, Timer
 
 
@@ -22,6 +23,8 @@ class Decisions:
         self.failed: dict[int, Held | Timer] = {}
         self._asked: dict[bytes, int] = {}  # id of a command whose caller waits -> the arrival that did it
         self._blocked: dict[tuple[Partition, bytes | None], int] = {}  # of a key: its first offset that is held
+        for held in work.held:  # such as could not be read: the later ones of their keys go behind them
+            self._block(held)
 
     def arrival(self, number: int) -> Arrival:
         return next(a for a in self.work.arrivals if a.number == number)
@@ -45,8 +48,11 @@ class Decisions:
 
     def hold(self, arrival: Arrival, held: Held) -> None:
         self.failed[arrival.number] = held
-        place = arrival.partition, arrival.key
-        self._blocked[place] = min(arrival.offset, self._blocked.get(place, arrival.offset))
+        self._block(held)
+
+    def _block(self, held: Held) -> None:
+        place = held.partition, held.key
+        self._blocked[place] = min(held.offset, self._blocked.get(place, held.offset))
 
     def behind(self, arrival: Arrival) -> bool:
         """Whether an earlier event of its key is held in this turn; then it is held behind it."""

@@ -30,7 +30,7 @@ async def due_work(own: Ownership, intake: Intake, now: int) -> Work | None:
     work = Work()
     waiting = [c for p, c in own.claims.items() if own.due_at(p) <= now]
     if waiting:
-        found = await own.store.held(waiting, now, own.limits.fetch)
+        found = await own.store.held(waiting, now, own.limits.fetch + len(own.running))
         heads = [h for h in found if (h.partition, h.offset) not in own.running]
         for held in await _careful(own, heads, now):
             one = intake.again(len(work.arrivals), held, own.claims[held.partition].muted)
@@ -46,9 +46,10 @@ async def due_work(own: Ownership, intake: Intake, now: int) -> Work | None:
 
 async def _timers(own: Ownership, intake: Intake, now: int, work: Work) -> None:
     claims = [c for c in own.claims.values() if not c.paused]
-    timers = await own.store.timers(claims, own.limits.fetch) if claims else []
+    limit = own.limits.fetch + len(own.running)
+    timers = await own.store.timers(claims, limit) if claims else []
     for timer in timers:
-        if timer.due <= now:
+        if timer.due <= now and (timer.partition, timer.name) not in own.running:
             held = Held(timer.partition, -1, timer.due, timer.key, timer.head, timer.data, 0, timer.attempt)
             one = intake.again(len(work.arrivals), held, muted_below=held.offset)  # a timer is never muted
             if isinstance(one, Arrival):
@@ -59,8 +60,8 @@ async def _timers(own: Ownership, intake: Intake, now: int, work: Work) -> None:
                 later = structs.replace(timer, due=now + UNREADABLE, attempt=timer.attempt + 1)
                 work.rearmed.append((timer, later))
                 work.ends.setdefault(timer.partition, own.claims[timer.partition].next)
-    more = now if len(timers) == own.limits.fetch else NEVER
-    own.next_timer = next((t.due for t in timers if t.due > now), more)
+    again = len(timers) == limit or any(a.timer is not None for a in work.arrivals)  # not all of them may get done
+    own.next_timer = now if again else next((t.due for t in timers if t.due > now), NEVER)
 
 
 def set_aside(work: Work) -> Work:

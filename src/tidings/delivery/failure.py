@@ -8,6 +8,8 @@ skipped.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from random import random
 
 from msgspec import Struct
@@ -15,6 +17,8 @@ from msgspec import Struct
 from tidings.clock import MICRO
 from tidings.delivery.policy import Retry
 from tidings.errors import Poison, Temporary
+
+log = logging.getLogger("tidings.delivery")
 
 
 class Verdict(Struct, frozen=True):
@@ -40,6 +44,18 @@ def judge(error: BaseException, retry: Retry, attempt: int) -> Verdict:
     return Verdict(int(wait * MICRO), text)
 
 
+def is_ours(error: BaseException) -> bool:
+    """Whether it ends this task from outside (a stop, Ctrl-C), and is no failure of the code that it passes through.
+
+    Everything else that a handler raises is its failure, also what is no Exception: a cancelled task of its own, the
+    SystemExit of some library.
+    """
+    if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+        return True
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
 def describe(error: BaseException) -> str:
     """One line; an exception whose own text fails is still named."""
     try:
@@ -47,6 +63,14 @@ def describe(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 -- a user's __str__ may do anything
         text = "(its message cannot be shown)"
     return f"{type(error).__name__}: {text}"[:2000]
+
+
+def say(
+    group: str, name: str, key: bytes | None, text: str, error: BaseException | None = None, end: str = "is parked"
+) -> None:
+    """The held table keeps one line of it; where in the code it was raised is told here and nowhere else."""
+    of = f" of key {key.decode(errors='replace')!r}" if key is not None else ""
+    log.warning("group %s: %s%s %s: %s", group, name, of, end, text, exc_info=error)
 
 
 def _delay(retry: Retry, attempt: int) -> float:

@@ -27,6 +27,11 @@ class HeldSet:
     def holds(self, key: bytes | None) -> bool:
         return key is not None and key in self.keys
 
+    def leads(self, offset: int) -> bool:
+        """Whether this event is held, and the first one of its key."""
+        named = self._names.get(offset)
+        return named is not None and self.keys[named[0]][0] == offset
+
     def put(self, held: Held) -> None:
         offset = held.offset
         if offset not in self.due:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
-from tidings.delivery.failure import describe
+from tidings.delivery.failure import describe, say
 from tidings.delivery.heldset import HeldSet
 from tidings.delivery.subscription import Arrival, Route, Subscription
 from tidings.engine.unit import Batch, Claim, Held, Mark, Note, Partition, Record, Timer
@@ -29,7 +29,8 @@ class Work(Struct, eq=False):
 
     arrivals: list[Arrival] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)  # where progress will stand
-    marks: dict[Partition, dict[str, Mark]] = field(default_factory=dict)
+    marks: dict[Partition, dict[str, Mark]] = field(default_factory=dict)  # the last of each source
+    stamps: list[tuple[Partition, int, Mark]] = field(default_factory=list)  # all of them, with their offsets
     held: list[Held] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
@@ -42,6 +43,7 @@ class Work(Struct, eq=False):
         self.held = [h for h in self.held if h.partition not in partitions]
         self.notes = [n for n in self.notes if n.partition not in partitions]
         self.rearmed = [r for r in self.rearmed if r[0].partition not in partitions]
+        self.stamps = [s for s in self.stamps if s[0] not in partitions]
         for part in partitions:
             self.ends.pop(part, None)
             self.marks.pop(part, None)
@@ -52,6 +54,7 @@ class Intake:
     """Reads batches for one subscription."""
 
     def __init__(self, subscription: Subscription) -> None:
+        self.group = subscription.group
         self.routes: Mapping[str, Route] = {**subscription.routes, **subscription.internal}
         self.ignores = subscription.ignores
         self.closed = subscription.closed
@@ -68,9 +71,11 @@ class Intake:
             for record in batch.records:
                 if record.offset >= work.ends[batch.partition]:
                     break  # the partition pauses before this one
-                if record.mark is not None and self._seen(record.mark, claim, work, batch.partition):
-                    work.tally["duplicate"] += 1
-                    continue
+                if record.mark is not None:
+                    if self._seen(record.mark, claim, work, batch.partition):
+                        work.tally["duplicate"] += 1
+                        continue
+                    work.stamps.append((batch.partition, record.offset, record.mark))
                 self._one(batch.partition, record, claim, work, keys)
         return work
 
@@ -80,7 +85,9 @@ class Intake:
         try:
             head = unpack(record.head)
         except Exception as error:  # noqa: BLE001 -- whatever is wrong with foreign bytes, they are kept and parked
-            work.held.append(hold(part, record, error=f"its head cannot be read: {describe(error)}"))
+            unreadable = f"its head cannot be read: {describe(error)}"
+            say(self.group, "a record", record.key, unreadable)
+            work.held.append(hold(part, record, error=unreadable))
             return
         route = self.routes.get(head.name)
         if route is None:
@@ -97,6 +104,7 @@ class Intake:
         try:
             message = route.decode(head.version, record.data)
         except Exception as error:  # noqa: BLE001 -- an upcaster is user code
+            say(self.group, head.name, record.key, describe(error))
             work.held.append(hold(part, record, error=describe(error)))
             return
         number = len(work.arrivals)
@@ -104,7 +112,7 @@ class Intake:
         work.arrivals.append(
             Arrival(
                 number, part, record.offset, record.time, record.key, record.head, record.data,
-                head, message, route.runner, muted=muted,
+                head, message, route.runner, muted=muted, route=route,
             )
         )  # fmt: skip
 
@@ -123,6 +131,7 @@ class Intake:
         return Arrival(
             number, held.partition, held.offset, held.time, held.key, held.head, held.data,
             head, message, route.runner, held.attempt + 1, held=True, muted=held.offset < muted_below,
+            route=route,
         )  # fmt: skip
 
     def _unknown(self, part: Partition, record: Record, head: Head, work: Work) -> None:
@@ -148,6 +157,14 @@ class Intake:
             return True
         marks[mark.source] = mark
         return False
+
+
+def marks_of(stamps: Sequence[tuple[Partition, int, Mark]]) -> dict[Partition, dict[str, Mark]]:
+    """The last stamp of each source in each partition."""
+    marks: dict[Partition, dict[str, Mark]] = {}
+    for part, _, mark in stamps:
+        marks.setdefault(part, {})[mark.source] = mark
+    return marks
 
 
 def hold(part: Partition, record: Record, *, due: int | None = None, error: str = "") -> Held:

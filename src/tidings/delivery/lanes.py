@@ -37,14 +37,9 @@ async def run_lanes(
     slow: float,
 ) -> tuple[list[tuple[Arrival, asyncio.Task[None]]], list[Arrival]]:
     """Run them; gives back those that still run, with their tasks, and those that were not begun."""
-    lanes: dict[object, Lane] = {}
-    for arrival in arrivals:
-        name = arrival.key if arrival.key is not None else arrival.number
-        lane = lanes.get(name)
-        if lane is None:
-            lanes[name] = Lane([arrival])
-        else:
-            lane.waiting.insert(0, arrival)
+    lanes = _lanes_of(arrivals)
+    if not lanes:
+        return [], []
     finished = asyncio.Event()
     left = len(lanes)
 
@@ -54,18 +49,18 @@ async def run_lanes(
         if not left:
             finished.set()
 
-    for lane in lanes.values():
+    for lane in lanes:
         lane.task = asyncio.create_task(lane.go(one, gate))
         lane.task.add_done_callback(done)
     try:
         await clock.wait(finished, slow if slow < float("inf") else None)
     except asyncio.CancelledError:
-        for lane in lanes.values():
+        for lane in lanes:
             if lane.task is not None:
                 lane.task.cancel()
         raise
     running, rest = [], []
-    for lane in lanes.values():
+    for lane in lanes:
         if lane.task is not None and lane.task.done():
             lane.task.result()  # `one` keeps handlers' errors; what comes here is a fault of tidings
             continue
@@ -74,3 +69,11 @@ async def run_lanes(
         rest += lane.waiting[::-1]
         lane.waiting.clear()
     return running, rest
+
+
+def _lanes_of(arrivals: Sequence[Arrival]) -> list[Lane]:
+    """One for each key; an arrival without a key has its own."""
+    lanes: dict[object, list[Arrival]] = {}
+    for arrival in arrivals:
+        lanes.setdefault(arrival.key if arrival.key is not None else arrival.number, []).append(arrival)
+    return [Lane(mine) for mine in lanes.values()]

@@ -25,6 +25,7 @@ from tidings.delivery.intake import Intake, Work
 from tidings.delivery.limits import Limits
 from tidings.delivery.lossy import handle_lossy
 from tidings.delivery.ownership import NEVER, Ownership
+from tidings.delivery.split import halves, second_half
 from tidings.delivery.subscription import Arrival, Subscription
 from tidings.delivery.turn import Late, Split, Turn
 from tidings.engine.port import Change, Engine, Reader
@@ -32,6 +33,7 @@ from tidings.engine.unit import Batch, Claim, Partition, Unit
 from tidings.errors import Corrupt, Truncated
 
 log = logging.getLogger("tidings.delivery")
+GLANCE = 0.02  # seconds between two looks at partitions that another member is about to give back
 Probe: TypeAlias = Callable[[str, str], None]  # (group, point)
 
 
@@ -54,7 +56,6 @@ class Member:
         self.probe = probe
         self.gate = asyncio.Semaphore(limits.in_flight)
         self.busy = True
-        self.full: set[Partition] = set()  # stopped by their own held events
         self.reader: Reader | None = None  # once it has a seat
         self._late: list[Late] = []
         self._changes: list[Change] = []
@@ -142,17 +143,21 @@ class Member:
         self._bell.clear()
         while self._changes:
             await self.own.reseat(self._changes.pop(0))
+        await self.own.claim_awaited()
         if self.own.beat_due() <= 0:
             await self.own.renew()
         worked = await self._finish_late()
         now = await self.store.now()
         worked |= await self._run_due(reader, now)
+        self._check_room(reader)
         worked |= await self._run_fetched(reader)
         if not worked and not self._bell.is_set():
             await self._sleep(now)
 
     async def _sleep(self, now: int) -> None:
         left, due = self.own.beat_due(), self.own.next_due()
+        if self.own.awaited:
+            left = min(left, GLANCE)
         if due < NEVER:
             left = min(left, (due - now) / MICRO)
         self.busy = False
@@ -188,7 +193,8 @@ class Member:
         return self.limits.fetch if self.subscription.guarantee == "exactly-once" else min(self.limits.fetch, 50)
 
     async def _handle(self, reader: Reader, batches: Sequence[Batch]) -> None:
-        suspect = [b for b in batches if b.partition in self.own.suspects]
+        lossy = self.subscription.guarantee == "at-most-once"  # progress goes first: no event kills there twice
+        suspect = [b for b in batches if b.partition in self.own.suspects] if not lossy else []
         for batch in suspect:
             await self._turn(set_aside(self.intake.read([batch], self.claims, self.held)))
         calm = [b for b in batches if b not in suspect and b.partition in self.claims] if suspect else batches
@@ -197,7 +203,7 @@ class Member:
         if self._dropped:
             work.tally["dropped"] += self._dropped
             self._dropped = 0
-        if self.subscription.guarantee == "at-most-once":
+        if lossy:
             self._dropped += await handle_lossy(self, work)
         else:
             await self._turn(work)
@@ -216,14 +222,16 @@ class Member:
     async def _after(self, reader: Reader, work: Work) -> None:
         self._tell("ok", work)
         await self._pause(reader, work.pauses)
-        self._check_room(reader)
 
     async def _turn(self, work: Work) -> None:
         try:
             await Turn(self, work).run()
         except Split:
-            for half in halves(work):
-                await self._turn(half)
+            first, second = halves(work)
+            begins = dict(first.ends)
+            await self._turn(first)
+            await self._turn(second_half(second, begins, self.claims, self.held))
+            work.pauses = first.pauses | second.pauses
 
     def _tell(self, what: str, work: Work) -> None:
         if self.history is not None and work.arrivals:
@@ -247,11 +255,15 @@ class Member:
             await self._pause(reader, {part: f"truncated: {error.message}"})
 
     def _check_room(self, reader: Reader) -> None:
-        """Too many held events: the partition stops until some are done (backpressure), others flow."""
+        """Too many held events: the partition stops until some are done (backpressure), others flow.
+
+        Looked at in each cycle, because they go in many ways: handled, finished late, dropped by an operator.
+        """
+        stopped = self.own.full
         for part, held in self.held.items():
             full = len(held) >= self.limits.held or held.size >= self.limits.held_bytes
-            if full != (part in self.full) and not self.claims[part].paused:
-                (self.full.add if full else self.full.discard)(part)
+            if full != (part in stopped) and not self.claims[part].paused:
+                (stopped.add if full else stopped.discard)(part)
                 reader.pause([part], full)
                 verb = "stops" if full else "goes on"
                 log.warning("group %s: %s/%d holds %d events and %s", self.group, *part, len(held), verb)
@@ -268,36 +280,34 @@ class Member:
         self.own.settled(unit)
 
     def keep_running(self, arrival: Arrival, task: asyncio.Task[None]) -> None:
-        self.own.running[arrival.partition, arrival.offset] = task
+        self.own.running[arrival.place] = task
+
+    def abandon(self, arrival: Arrival) -> None:
+        if (task := self.own.running.pop(arrival.place, None)) is not None:
+            task.cancel()
 
     def finished_late(self, late: Late) -> None:
         self._late.append(late)
         self._bell.set()
 
     async def _finish_late(self) -> bool:
-        """Slow handlers that ended since the last cycle: their decisions become turns of their own."""
+        """Slow handlers that ended since the last cycle: their decisions become turns of their own.
+
+        Not of one that nobody waits for any more, because its partition went, or its event came again, or an earlier
+        event of its key was taken back and failed: then it runs again when it is its turn.
+        """
         late, self._late = self._late, []
         for each in late:
             arrival = each.arrival
-            self.own.running.pop((arrival.partition, arrival.offset), None)
-            if arrival.partition in self.claims:
-                arrival.number, arrival.held = 0, True
-                turn = Turn(self, Work(arrivals=[arrival]))
+            if self.own.running.get(arrival.place) is each.task and self.reader is not None:
+                del self.own.running[arrival.place]
+                if arrival.timer is None and not self.held[arrival.partition].leads(arrival.offset):
+                    continue
+                arrival.held = arrival.timer is None
+                work = Work(arrivals=[arrival])
+                turn = Turn(self, work)
                 await turn.adopt(each)
                 self.reached("member.decided")
                 await turn.commit()
+                await self._pause(self.reader, work.pauses)
         return bool(late)
-
-
-def halves(work: Work) -> list[Work]:
-    """The same work as two turns, in order; notes, marks and what is held already go with the first."""
-    middle = len(work.arrivals) // 2
-    first, second = work.arrivals[:middle], work.arrivals[middle:]
-    for number, arrival in enumerate(second):
-        arrival.number = number
-    ends = dict(work.ends)
-    for arrival in reversed(second):
-        if not arrival.held and arrival.timer is None:
-            ends[arrival.partition] = arrival.offset
-    early = Work(first, ends, work.marks, work.held, work.notes, work.tally)
-    return [early, Work(second, dict(work.ends), pauses=work.pauses)]

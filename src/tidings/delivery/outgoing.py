@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tidings.engine.unit import Address, Event
 from tidings.event.envelope import Head, pack
-from tidings.event.identity import new_id
+from tidings.event.identity import new_id, new_ids
 from tidings.event.partition import partition_of
 
 
@@ -67,9 +67,9 @@ class Outgoing:
 
     def events(self, messages: Sequence[Any], now: int, trace: str = "") -> list[Event]:
         """Several at once, each the beginning of a flow of its own."""
-        return [
-            self.event(m, now, id=id, trace=trace) for m, id in zip(messages, new_id.many(len(messages)), strict=True)
-        ]
+        if len(messages) == 1:
+            return [self.event(messages[0], now, trace=trace)]
+        return [self.event(m, now, id=id, trace=trace) for m, id in zip(messages, new_ids(len(messages)), strict=True)]
 
 
 def follow(trace: str, id: bytes) -> str:

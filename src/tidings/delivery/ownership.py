@@ -42,8 +42,10 @@ class Ownership:
         self.claims: dict[Partition, Claim] = {}
         self.held: dict[Partition, HeldSet] = {}
         self.wish: set[Partition] = set()
+        self.awaited: dict[Partition, float] = {}  # wished for and not claimed yet: until when its owner is waited for
         self.suspects: set[Partition] = set()  # a batch of theirs seems to kill its process
-        self.running: dict[tuple[Partition, int], asyncio.Task[None]] = {}  # slow handlers
+        self.running: dict[tuple[Partition, int | str], asyncio.Task[None]] = {}  # slow handlers, by `Arrival.place`
+        self.full: set[Partition] = set()  # stopped by their own held events
         self.next_timer = NEVER
         self.beaten = clock.monotonic()
 
@@ -53,9 +55,30 @@ class Ownership:
         self.wish = (self.wish | change.gain) - change.drain - change.lost
         gone = sorted(change.drain | change.lost)
         if gone:
+            for part in gone:
+                self.awaited.pop(part, None)
             await self.let_go(gone)
             self.reader.done(gone)
-        await self.claim(sorted(change.gain))
+        self._await(change.gain)
+        await self.claim_awaited()
+
+    def _await(self, parts: Iterable[Partition]) -> None:
+        until = self.clock.monotonic() + self.limits.drain
+        for part in parts:
+            self.awaited.setdefault(part, until)
+
+    async def claim_awaited(self) -> None:
+        """Claim what is wished for and free. What a living member still has is waited for until it has drained, so that
+        a planned move repeats no work; not for ever, and it makes nothing safer: the epoch of the claim does."""
+        if not self.awaited:
+            return
+        owners = {p.partition: p.owner for p in await self.store.progress(self.group)}
+        living = {m.member for m in await self.engine.log.members(self.group) if m.alive} - {self.name}
+        now = self.clock.monotonic()
+        free = sorted(p for p, until in self.awaited.items() if owners.get(p, "") not in living or now >= until)
+        for part in free:
+            del self.awaited[part]
+        await self.claim(free)
 
     async def claim(self, parts: Sequence[Partition]) -> None:
         if not parts:
@@ -138,6 +161,7 @@ class Ownership:
             self.claims.pop(part, None)
             self.held.pop(part, None)
             self.suspects.discard(part)
+            self.full.discard(part)
             for key in [k for k in self.running if k[0] == part]:
                 self.running.pop(key).cancel()
 
@@ -156,7 +180,8 @@ class Ownership:
                 self.fenced([claim.partition])
             elif (truth.held_gen, truth.paused) != (claim.held_gen, claim.paused):
                 await self.refresh([claim.partition])
-        await self.claim(sorted(p for p in self.wish if p not in self.claims))
+        self._await(p for p in self.wish if p not in self.claims)
+        await self.claim_awaited()
 
     async def refresh(self, partitions: Iterable[Partition]) -> None:
         """An operator changed what is held, or paused: read it again."""
@@ -171,6 +196,7 @@ class Ownership:
             if bool(new.paused) != bool(old.paused):
                 self.reader.start([self.claims[new.partition]])
                 self.reader.pause([new.partition], bool(new.paused))
+                self.full.discard(new.partition)
         self.next_timer = 0
 
     def settled(self, unit: Unit) -> None:
@@ -199,7 +225,7 @@ class Ownership:
 
     def busy(self, part: Partition) -> list[int]:
         """Offsets of its held events that run right now."""
-        return [o for p, o in self.running if p == part]
+        return [at for p, at in self.running if p == part and isinstance(at, int)]
 
     def due_at(self, part: Partition) -> int:
         """When the soonest held event of this partition is due that does not run yet; NEVER where none is."""

@@ -33,6 +33,10 @@ class Retry:
     then: Literal["park", "pause"] = "park"
 
     def __post_init__(self) -> None:
+        waits: dict[str, Any] = {"first": self.first, "longest": self.longest, "deadline": self.deadline}
+        for name, wait in waits.items():
+            if not isinstance(wait, timedelta):
+                raise DefinitionError(f"Retry({name}={wait!r}) is no duration", hint=f"{name}=seconds({wait!r})")
         wrong = (
             ("attempts", self.attempts >= 1, "at least 1, the first run included"),
             ("first", self.first >= timedelta(0), "a wait is not negative"),

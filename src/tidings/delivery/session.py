@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tidings.delivery.subscription import Decision, Kind
+from tidings.delivery.decision import Decision, Kind
 from tidings.engine.unit import Address, Write
 
 UNREAD = -1  # written without having been read: no version to expect

@@ -6,18 +6,16 @@ data: nothing has happened yet. The turn applies decisions to its session and co
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from tidings.delivery.decision import Decision, Kind
 from tidings.delivery.policy import Guarantee, Retry
-from tidings.engine.unit import Address, Event, Inside, Once, Partition, Timer, Write
-from tidings.errors import Rejected
-
-if TYPE_CHECKING:
-    from tidings.delivery.session import Look
-    from tidings.event.envelope import Head
+from tidings.delivery.session import Look
+from tidings.engine.unit import Address, Partition, Timer
+from tidings.event.envelope import Head
 
 
 class Arrival(Struct, eq=False):
@@ -38,55 +36,17 @@ class Arrival(Struct, eq=False):
     timer: Timer | None = None
     muted: bool = False
     refused: dict[int, str] = {}  # which of several handlers refused inside the commit, and why: they do not run again
+    route: Route | None = None  # how it was read
 
+    @property
+    def place(self) -> tuple[Partition, int | str]:
+        """What names it in its group: partition and offset, or the name of its timer."""
+        return self.partition, self.offset if self.timer is None else self.timer.name
 
-class Append(Struct):
-    """Messages that join a stream, and the event of each as it will be written."""
-
-    kind: Kind
-    messages: list[Any]
-
-
-class Decision(Struct):
-    """What one handler run came to. `reads`: the session's stamp of every state that it rests on."""
-
-    reads: dict[Address, int] = {}
-    writes: dict[Address, tuple[Kind, Any]] = {}  # None: the row goes
-    appends: dict[Address, Append] = {}
-    events: list[Event] = []
-    timers: list[Timer] = []
-    cancel: list[str] = []
-    once: list[Once] = []
-    inside: Inside | None = None
-    outcome: str = "handled"
-    text: str = ""
-    raised: list[BaseException] = []  # what a transactional handler raised inside the commit
-    refuse: Callable[[Rejected], Decision] | None = None  # the decision instead, where that was a refusal
-
-    def touched(self) -> set[Address]:
-        return {*self.reads, *self.writes, *self.appends}
-
-    def written(self) -> set[Address]:
-        return {*self.writes, *self.appends}
-
-
-class Kind(Protocol):
-    """One kind of state (the rows of a table, the streams of an aggregate), as the session keeps it."""
-
-    async def load(self, addresses: Sequence[Address]) -> Sequence[tuple[int, Any]]:
-        """(version, value) in this order; version 0 and what stands for nothing where there is none."""
-
-    def copy(self, value: Any) -> Any:
-        """What a handler may be given: changing it changes nothing here."""
-
-    def fold(self, value: Any, messages: Sequence[Any]) -> Any:
-        """The value after these messages (streams only)."""
-
-    def write(self, address: Address, value: Any) -> Write:
-        """The value as the store keeps it (rows only)."""
-
-    async def settled(self, stands: Sequence[tuple[Address, int, Any]]) -> None:
-        """Called after a commit with (address, version, value) of streams that grew: a chance to keep snapshots."""
+    def anew(self) -> None:
+        """Read the message again before another run: the handler may have changed the lists that it was handed."""
+        if self.route is not None:
+            self.message = self.route.decode(self.head.version, self.data)
 
 
 Mode: TypeAlias = Literal["inline", "awaited", "thread"]

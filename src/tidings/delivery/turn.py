@@ -12,20 +12,22 @@ answer   Committed  it is done
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Protocol, cast
 
 from msgspec import Struct, structs
 
 from tidings.clock import Clock
+from tidings.delivery.decision import Decision, Kind
 from tidings.delivery.decisions import Decisions, held_of
-from tidings.delivery.failure import Verdict, judge
+from tidings.delivery.failure import Verdict, is_ours, judge, say
 from tidings.delivery.heldset import HeldSet
 from tidings.delivery.intake import Work
 from tidings.delivery.lanes import run_lanes
 from tidings.delivery.limits import Limits
 from tidings.delivery.session import UNREAD, Look
-from tidings.delivery.subscription import Arrival, Decision, Kind
+from tidings.delivery.subscription import Arrival
 from tidings.delivery.unit import unit_of
 from tidings.engine.port import Store
 from tidings.engine.unit import (
@@ -46,6 +48,7 @@ from tidings.engine.unit import (
 )
 from tidings.errors import Poison, Rejected
 
+log = logging.getLogger("tidings.delivery")
 LONGEST = 300_000_000  # microseconds until a timer that failed comes again: a timer is never given up
 
 
@@ -58,8 +61,12 @@ class Split(Exception):
 
 
 class Late(Struct, eq=False):
-    """A slow handler that ended after its turn: its decision, and kind and version of each state that it rests on."""
+    """A slow handler that ended after its turn: its decision, and kind and version of each state that it rests on.
 
+    `task`: which run of it this was; it counts only while its member still knows just this one as running.
+    """
+
+    task: asyncio.Task[None] | None
     arrival: Arrival
     decision: Decision | None
     error: BaseException | None
@@ -87,6 +94,8 @@ class Host(Protocol):
 
     def keep_running(self, arrival: Arrival, task: asyncio.Task[None]) -> None: ...
 
+    def abandon(self, arrival: Arrival) -> None: ...
+
     def finished_late(self, late: Late) -> None: ...
 
     def settled(self, unit: Unit) -> None: ...
@@ -100,7 +109,7 @@ class Turn:
         self.work = work
         self.decided = Decisions(work)
         self.session = self.decided.session
-        self.detached: set[int] = set()
+        self.detached: dict[int, Arrival] = {}  # slower than this turn: they go on alone
         self._serial = asyncio.Lock()  # of handlers that run again because another one changed what they had read
 
     async def run(self) -> None:
@@ -121,11 +130,19 @@ class Turn:
             return
         running, rest = await run_lanes(arrivals, self._one, self.host.gate, self.host.clock, self.host.limits.slow)
         for arrival, task in running:
-            self.detached.add(arrival.number)
-            self.decided.hold(arrival, held_of(arrival, now, arrival.attempt - 1, "running"))
+            self.detached[arrival.number] = arrival
             self.host.keep_running(arrival, task)
+            if arrival.timer is None:
+                self.decided.hold(arrival, held_of(arrival, now, arrival.attempt - 1, "running"))
         for arrival in rest:
-            self.decided.hold(arrival, held_of(arrival, 0, arrival.attempt - 1))
+            if arrival.timer is None:
+                self.decided.hold(arrival, held_of(arrival, 0, arrival.attempt - 1))
+        self._leave_timers({a.number for a in (*(a for a, _ in running), *rest) if a.timer is not None})
+
+    def _leave_timers(self, numbers: set[int]) -> None:
+        """A timer is never held: until it is done it stays where it is, and due."""
+        if numbers:
+            self.work.arrivals = [a for a in self.work.arrivals if a.number not in numbers]
 
     async def _load(self, arrivals: Sequence[Arrival], now: int) -> Sequence[Arrival]:
         """All states that are sure to be needed, in one go; where that fails, one by one, to find whose fault it is."""
@@ -135,14 +152,18 @@ class Turn:
                 wanted.update(arrival.runner.needs(arrival.message, arrival.head))
             if wanted:
                 await self.session.load(wanted)
-        except Exception:  # noqa: BLE001 -- user code: By functions, folds
+        except BaseException as error:
+            if is_ours(error):
+                raise
             return [a for a in arrivals if await self._loaded(a, now)]
         return arrivals
 
     async def _loaded(self, arrival: Arrival, now: int) -> bool:
         try:
             await self.session.load(arrival.runner.needs(arrival.message, arrival.head))
-        except Exception as error:  # noqa: BLE001 -- user code
+        except BaseException as error:
+            if is_ours(error):
+                raise
             if not self.decided.behind(arrival):
                 self._fail(arrival, error, now)
             return False
@@ -154,7 +175,9 @@ class Turn:
             return
         try:
             decision = cast("Decision", arrival.runner.run(arrival, Look(self.session)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a handler raises is judged
+        except BaseException as error:
+            if is_ours(error):
+                raise
             self._fail(arrival, error, now)
             return
         self._apply(arrival, decision)
@@ -168,23 +191,24 @@ class Turn:
             return
         if not await self._attempt(arrival):
             async with self._serial:  # one by one, or fifty handlers of one row would run each other over and over
+                arrival.anew()
                 while not await self._attempt(arrival):
-                    pass
+                    arrival.anew()
 
     async def _attempt(self, arrival: Arrival) -> bool:
         """Run the handler once. False where a state that it read moved meanwhile, and it has to run again."""
         try:
             decision = await cast("Awaitable[Decision]", arrival.runner.run(arrival, Look(self.session)))
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if _cancelled_from_outside(error):
+        except BaseException as error:
+            if is_ours(error):
                 raise
             if arrival.number in self.detached:
-                self.host.finished_late(Late(arrival, None, error, {}))
+                self.host.finished_late(Late(asyncio.current_task(), arrival, None, error, {}))
             else:
                 self._fail(arrival, error, await self.host.store.now())
             return True
         if arrival.number in self.detached:
-            self.host.finished_late(Late(arrival, decision, None, self._states(decision)))
+            self.host.finished_late(Late(asyncio.current_task(), arrival, decision, None, self._states(decision)))
             return True
         if self.session.fits(decision):
             self._apply(arrival, decision)
@@ -210,6 +234,7 @@ class Turn:
         cells = self.session.cells
         gone = len(late.states) < len(late.decision.reads)
         if gone or any(cells[a].version != version for a, (_, version) in late.states.items()):
+            arrival.anew()
             await self.decide([arrival])
             return
         self._apply(arrival, structs.replace(late.decision, reads={a: cells[a].stamp for a in late.states}))
@@ -225,8 +250,14 @@ class Turn:
         verdict = judge(error, arrival.runner.retry, arrival.attempt)
         if arrival.timer is not None:
             self.decided.failed[arrival.number] = _rearm(arrival.timer, verdict, now)
+            log.warning(
+                "group %s: timer %s failed and comes again: %s", self.host.group, arrival.timer.name, verdict.error
+            )
             return
         due = None if verdict.wait is None else now + verdict.wait
+        if due is None:
+            end = "pauses its partition" if verdict.pause else "is parked"
+            say(self.host.group, arrival.head.name, arrival.key, verdict.error, error, end)
         if verdict.pause:
             self.work.pauses[arrival.partition] = f"by its retry policy: {verdict.error}"
             due = now
@@ -235,14 +266,25 @@ class Turn:
     # ---- commit ----
 
     async def commit(self) -> None:
-        while (unit := unit_of(self.host.group, self.decided, self.host.claims)) is not None:
-            answer = (await self.host.store.commit([unit]))[0]
-            if isinstance(answer, Committed):
-                self.host.reached("member.committed")
-                self.host.settled(unit)
-                await self.session.settle()
-                return
-            await self._refused(answer)
+        kept: set[tuple[Partition, int]] = set()
+        try:
+            while (unit := unit_of(self.host.group, self.decided, self.host.claims)) is not None:
+                answer = (await self.host.store.commit([unit]))[0]
+                if isinstance(answer, Committed):
+                    kept = {(held.partition, held.offset) for held in unit.hold} if self.detached else kept
+                    self.host.reached("member.committed")
+                    self.host.settled(unit)
+                    await self.session.settle()
+                    return
+                await self._refused(answer)
+        finally:
+            self._abandon(kept)
+
+    def _abandon(self, kept: set[tuple[Partition, int]]) -> None:
+        """A slow event whose holding was not kept comes again from the log: what runs of it now must not count."""
+        for arrival in self.detached.values():
+            if arrival.timer is None and arrival.place not in kept:
+                self.host.abandon(arrival)
 
     async def _refused(self, answer: Answer) -> None:
         match answer:
@@ -264,6 +306,8 @@ class Turn:
             redo = self.decided.take_back(moved)
             if redo:
                 self.work.tally["redecided"] += len(redo)
+                for arrival in redo:
+                    arrival.anew()
                 await self.decide(redo)
             moved = self.decided.overtaken()
 
@@ -302,12 +346,6 @@ class Turn:
 def _rearm(timer: Timer, verdict: Verdict, now: int) -> Timer:
     wait = verdict.wait if verdict.wait is not None else LONGEST
     return structs.replace(timer, due=now + wait, attempt=timer.attempt + 1)
-
-
-def _cancelled_from_outside(error: BaseException) -> bool:
-    """A handler's own cancelled task is its failure; a cancelled lane is our stopping."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _mute(inside: Inside | None) -> Inside | None:

@@ -39,6 +39,7 @@ def unit_of(group: str, decided: Decisions, claims: Mapping[Partition, Claim]) -
     for _, again in failed:
         if isinstance(again, Timer):
             alarms[again.name] = again
+            tally["retried"] += 1
         elif again.error:
             tally["parked" if again.due is None else "retried"] += 1
     for unreadable in work.held:

@@ -14,7 +14,7 @@ from random import random
 from msgspec import Struct
 
 from tidings.clock import Clock
-from tidings.delivery.failure import describe
+from tidings.delivery.failure import describe, is_ours
 from tidings.delivery.history import History
 from tidings.delivery.limits import Limits
 from tidings.delivery.member import Member, Probe
@@ -140,7 +140,9 @@ class Worker:
             except Killed:
                 self._restarts[group] = self._restarts.get(group, 0) + 1
                 continue
-            except Exception as error:
+            except BaseException as error:
+                if is_ours(error):
+                    raise
                 self._errors[group] = describe(error)
                 self._restarts[group] = self._restarts.get(group, 0) + 1
                 log.exception("group %s failed here and is started again in %.2f s", group, pause)

@@ -14,12 +14,13 @@ from tidings.clock import from_micro, seconds, to_micro
 from tidings.domain.answers import CALLS, decode_answer
 from tidings.domain.columns import from_values, key_text
 from tidings.domain.idle import wait_idle
+from tidings.domain.kinds import StreamKind
 from tidings.domain.runtime import Runtime
 from tidings.domain.state import Aggregate, Row
 from tidings.engine.port import Engine
 from tidings.engine.unit import Committed, Failed, Unit, Unknown
 from tidings.engine.unit import Event as Told
-from tidings.errors import EngineError, Rejected, Stale, Unavailable
+from tidings.errors import DefinitionError, EngineError, Rejected, Stale, Unavailable
 from tidings.event.envelope import unpack
 from tidings.event.identity import derived_id, show
 from tidings.event.message import Command, Event
@@ -30,9 +31,11 @@ T = TypeVar("T")
 A = TypeVar("A", bound=Aggregate)
 RowT = TypeVar("RowT", bound=Row)
 
+ROWS = "a Row class that a handler takes or returns; client.query reads tables of your own SQL"
+STREAMS = "an Aggregate class that a command handler takes"
 
-@dataclass(frozen=True, slots=True)
-class Receipt(Generic[T]):
+
+class Receipt(msgspec.Struct, Generic[T], frozen=True):
     """Proof of a commit. `position` is text that travels in a header or a cookie, to read one's own write with."""
 
     outcome: T
@@ -76,6 +79,10 @@ class Client:
         them.
         """
         for kind in {type(e) for e in events}:
+            if issubclass(kind, Command):
+                raise DefinitionError(
+                    f"{kind.__name__} is a command, which is asked", hint="client.call or client.send"
+                )
             if kind not in self._runtime.ways:
                 await self._runtime.learn(kind)
             self._runtime.check_public(kind)
@@ -112,8 +119,11 @@ class Client:
         return Receipt(outcome, memo.receipt, show(told.id))
 
     async def _command(self, command: Command[Any, Any], id: str | None, *, reply: bool) -> Told:
-        if type(command) not in self._runtime.ways:
-            await self._runtime.learn(type(command))
+        asked: type[Any] = type(command)
+        if issubclass(asked, Event):
+            raise DefinitionError(f"{asked.__name__} is an event, which is told", hint="client.publish")
+        if asked not in self._runtime.ways:
+            await self._runtime.learn(asked)
         made = derived_id("call", type(command).__info__.name, id) if id is not None else None
         return self._outgoing.event(command, await self._store.now(), id=made, reply=reply)
 
@@ -144,6 +154,8 @@ class Client:
         otherwise: Literal["raise", "stale"] = "raise",
     ) -> RowT | None:
         """One row. `after` waits until the table has seen that commit; `otherwise` says what if it has not in time."""
+        if row not in self._runtime.program.tables:
+            raise DefinitionError(f"no service of this system keeps {row.__name__} as a row", hint=ROWS)
         if after is not None:
             position = after if isinstance(after, str) else after.position
             group = self._runtime.owner(row)
@@ -191,7 +203,7 @@ class Client:
         self, aggregate: type[A], key: object, /, *, version: int | None = None, at: datetime | None = None
     ) -> A:
         """The aggregate now, at a version (0: before its first event), or at a time."""
-        kind = self._runtime.streams[aggregate]
+        kind = self._stream(aggregate)
         address = self._runtime.addresses.of(aggregate, key)
         if at is not None:
             whole = (await self._store.load([address]))[0]
@@ -207,6 +219,7 @@ class Client:
 
     async def history(self, aggregate: type[Aggregate], key: object, /) -> Sequence[Recorded]:
         """Every event of the stream, oldest first, in the newest version of its type."""
+        self._stream(aggregate)
         history = (await self._store.load([self._runtime.addresses.of(aggregate, key)]))[0]
         found = []
         for stored in history.events:
@@ -217,6 +230,12 @@ class Client:
                 Recorded(event, show(head.id), stored.version, from_micro(head.time), cause, show(head.correlation))
             )
         return found
+
+    def _stream(self, aggregate: type[Aggregate]) -> StreamKind:
+        kind = self._runtime.streams.get(aggregate)
+        if kind is None:
+            raise DefinitionError(f"no service of this system keeps {aggregate.__name__} as an aggregate", hint=STREAMS)
+        return kind
 
     async def wait_idle(self, within: timedelta = seconds(30)) -> None:
         """Until every group that runs here (or anywhere, if none does) has handled what is in the log, and no retry,

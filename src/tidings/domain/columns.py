@@ -132,8 +132,8 @@ def _column_of(row_type: type[Row], name: str, hint: Any, is_key: bool) -> Colum
     members = [bare(part) for part in parts(bare(hint))]
     wanted = [member for member in members if member is not type(None)]
     sql, write, read = (_scalar(wanted[0]) if len(wanted) == 1 else None) or _document(row_type, hint)
-    if is_key and sql == "numeric":
-        write = decimal_text  # equal keys have one text, by which the row is found
+    if is_key and sql in _key_texts:  # a row is found by the one text that equal keys have
+        sql, write, read = _key_texts[sql]
     return Column(name, sql, write, read)
 
 
@@ -153,6 +153,13 @@ _scalars: dict[Any, Way] = {
     time: ("text", time.isoformat, time.fromisoformat),
     timedelta: ("text", msgspec.to_builtins, lambda text: msgspec.convert(text, timedelta)),
     UUID: ("text", str, lambda text: UUID(str(text))),
+}
+
+
+_key_texts: dict[str, Way] = {
+    "numeric": ("numeric", decimal_text, _scalars[Decimal][2]),
+    "blob": ("text", key_text, bytes.fromhex),
+    "boolean": ("text", key_text, lambda text: text == "true"),
 }
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from tidings.clock import MICRO
+from tidings.delivery.decision import Append, Decision, Kind
 from tidings.delivery.outgoing import Outgoing
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Append, Arrival, Decision, Kind
+from tidings.delivery.subscription import Arrival
 from tidings.domain import answers
 from tidings.domain.columns import key_text, to_values
 from tidings.domain.rows import Addresses
@@ -26,6 +27,7 @@ from tidings.errors import Poison, Rejected
 from tidings.event.envelope import INTERNAL, Head, pack, unpack
 from tidings.event.identity import new_id
 from tidings.event.message import Cancel, Command, Event, Later, Message
+from tidings.event.outcome import key_of
 
 LATER = "tidings.Later"
 _dump = msgspec.msgpack.Encoder().encode
@@ -148,16 +150,15 @@ class Effects:
         """A timer of this group that tells the message when it is due. Same type and key: the newer replaces."""
         event = self.outgoing.event(effect.message, self.now(), arrival.head)
         due = self.now() + int(effect.after.total_seconds() * MICRO)
-        return later_timer(event, type(effect.message), arrival, due)
+        return later_timer(event, later_name(type(effect.message), key_of(effect.message)), arrival, due)
 
 
-def later_timer(event: Told, message: type[Message], arrival: Arrival, due: int) -> Timer:
+def later_timer(event: Told, name: str, arrival: Arrival, due: int) -> Timer:
     head = Head(new_id(), LATER, 1, due, "", arrival.head.correlation, arrival.head.id, INTERNAL)
     data = _dump((event.topic, event.partition, event.key, event.id, event.head, event.data))
-    name = later_name(message, event.key.decode() if event.key is not None else "")
     return Timer(arrival.partition, name, due, event.key, pack(head), data)
 
 
 def later_name(message: type[Message], key: object) -> str:
-    text = key if isinstance(key, str) else key_text(key)
+    text = "" if key is None else key_text(key)
     return f"later/{message.__info__.name}/{text}"

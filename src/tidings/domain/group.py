@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from tidings.clock import MICRO, from_micro, to_micro
+from tidings.delivery.decision import Decision
 from tidings.delivery.outgoing import Outgoing
 from tidings.delivery.policy import Retry, Tick
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Arrival, Decision, Mode, Route, Runner, Subscription
+from tidings.delivery.subscription import Arrival, Mode, Route, Runner, Subscription
 from tidings.domain.answers import REJECTION, Rejection, answers_topic
 from tidings.domain.effects import LATER, Effects
+from tidings.domain.program import Group
 from tidings.domain.runner import HandlerRunner
+from tidings.domain.runtime import Runtime
 from tidings.domain.saga import Saga
 from tidings.domain.saga_run import TIMEOUT, SagaRunner, Timeout
 from tidings.domain.several import Several
@@ -28,10 +31,6 @@ from tidings.event.envelope import INTERNAL, Head, pack, unpack
 from tidings.event.identity import new_id
 from tidings.event.message import info_of
 from tidings.event.outcome import outcomes_of
-
-if TYPE_CHECKING:
-    from tidings.domain.program import Group
-    from tidings.domain.runtime import Runtime
 
 TICK = "tidings.Tick"
 _load = msgspec.msgpack.Decoder(tuple[str | None, int, bytes | None, bytes, bytes, bytes | None]).decode
@@ -118,6 +117,15 @@ def tick_timer(partition: Partition, name: str, due: int) -> Timer:
     id = new_id()
     head = Head(id, f"{TICK}/{name}", 1, due, "", id, b"", INTERNAL)
     return Timer(partition, f"tick/{name}", due, name.encode(), pack(head), None)
+
+
+def subscriptions(
+    runtime: Runtime, resources: Mapping[Any, object], only: Sequence[str] | None = None
+) -> list[Subscription]:
+    """One for each group, or for the groups of the named services. `resources`: open, by the type that is asked for."""
+    groups = Groups(runtime, resources)
+    wanted = [g for g in runtime.program.groups if only is None or g.service.name in only]
+    return [groups.subscription(g) for g in wanted]
 
 
 class Groups:

@@ -25,7 +25,7 @@ from tidings.engine.port import Store
 from tidings.engine.unit import Address, History, Snapshot, Value, Write
 from tidings.errors import Poison
 from tidings.event.codec import Codec
-from tidings.event.envelope import unpack
+from tidings.event.envelope import unpack_type
 from tidings.event.hints import bare, parts
 
 FIXED: frozenset[Any] = frozenset(
@@ -88,15 +88,15 @@ class StreamKind:
         apply: Any = state.apply  # type: ignore[attr-defined]
         codecs = self.codecs
         for stored in history.events:
-            head = unpack(stored.head)
-            codec = codecs.get(head.name)
+            kind = unpack_type(stored.head)
+            codec = codecs.get(kind.name)
             if codec is None:
                 raise Poison(
-                    f"{history.address.space} {history.address.key} holds {head.name} at version {stored.version}, "
+                    f"{history.address.space} {history.address.key} holds {kind.name} at version {stored.version}, "
                     f"which {self.aggregate.__name__}.apply does not take",
                     hint="a stream is for ever: keep every event type it ever held in apply's union",
                 )
-            apply(codec.decode(head.version, stored.data))
+            apply(codec.decode(kind.version, stored.data))
         return state
 
     def copy(self, value: Aggregate) -> Aggregate:
@@ -149,7 +149,7 @@ def _is_frozen(kind: Any, inside: frozenset[Any]) -> bool:
 def fingerprint(aggregate: type[Aggregate]) -> str:
     """Of the shape of the state and of its fold: another field, default, type or line of `apply` is another print."""
     shape = [(f.name, repr(f.type), repr(f.default)) for f in msgspec.structs.fields(aggregate)]
-    apply = inspect.unwrap(aggregate.__dict__["apply"])
+    apply = inspect.unwrap(aggregate.apply)  # type: ignore[attr-defined]
     text = repr((aggregate.__name__, shape, _code(apply.__code__)))
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 

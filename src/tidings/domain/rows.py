@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tidings.delivery.decision import Kind
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Kind
 from tidings.domain.columns import key_text
 from tidings.domain.state import Row, Rows, State
 from tidings.engine.port import Store, Table

@@ -15,9 +15,10 @@ from concurrent.futures import Executor
 from typing import Any
 
 from tidings.clock import from_micro
+from tidings.delivery.decision import Decision, Kind
 from tidings.delivery.policy import Delivery, Retry
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Arrival, Decision, Kind, Mode
+from tidings.delivery.subscription import Arrival, Mode
 from tidings.domain.effects import Effects, Shape
 from tidings.domain.rows import LoadedRows, default_row
 from tidings.domain.signature import Handler, Param

@@ -6,15 +6,14 @@ meet: codecs for the types, ways for the messages, kinds for the states, a subsc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tidings.clock import Clock
+from tidings.delivery.decision import Kind
 from tidings.delivery.outgoing import Outgoing, Way
-from tidings.delivery.subscription import Kind, Subscription
 from tidings.domain.answers import ANSWER_PARTITIONS, answers_topic
-from tidings.domain.group import Groups
 from tidings.domain.kinds import RowKind, StreamKind
 from tidings.domain.program import Program, port_topic
 from tidings.domain.rows import Addresses
@@ -54,12 +53,6 @@ class Runtime:
     @property
     def saga_groups(self) -> set[str]:
         return {g.name for g in self.program.groups if g.sagas}
-
-    def subscriptions(self, resources: Mapping[Any, object], only: Sequence[str] | None = None) -> list[Subscription]:
-        """One for each group, or for the groups of the named services."""
-        groups = Groups(self, resources)
-        wanted = [g for g in self.program.groups if only is None or g.service.name in only]
-        return [groups.subscription(g) for g in wanted]
 
     # ---- for clients ----
 

@@ -52,8 +52,7 @@ class Saga(Generic[E]):
         cls.__steps__ = _steps_of(cls)
         if not cls.__steps__:
             raise DefinitionError(f"saga {cls.__name__} has no steps", hint="mark a method with @step")
-        if timeout is not None and timeout <= timedelta(0):
-            raise DefinitionError(f"saga {cls.__name__} times out at once", hint="timeout=minutes(15)")
+        _check_limit(f"saga {cls.__name__}", timeout)
         cls.__starts__ = _starts_of(cls)
         for each in cls.__steps__:
             each.read(cls.__name__)
@@ -98,8 +97,9 @@ class StepRun(Generic[D]):
 class Step(Generic[S, D]):
     """A method that makes the command of this step; its outcomes are those that the command declares.
 
-    `undoable=False` says that it may stay where a later step fails. `command`, `undo_command` are known once the class
-    of the saga is complete.
+    A step without an undo is the point of no return: once it is asked, the saga's time limit waits for its answer.
+    `undoable=False` says that it may stay where a later step fails, or where it answers too late. `command`,
+    `undo_command` are known once the class of the saga is complete.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Step(Generic[S, D]):
         undoable: bool = True,
     ) -> None:
         self.name: str = cast("Any", request).__name__
+        _check_limit(f"step {self.name!r}", timeout)
         self.request, self.beside, self.timeout = request, beside, timeout
         self.undoable = undoable
         self.undoing: Callable[[S], Command[Any, Never]] | None = None
@@ -143,6 +144,11 @@ class Step(Generic[S, D]):
                     f"{where(self.undoing)}: {self.undo_command.__name__} may end in {failing[0].__name__}",
                     hint="an undo cannot fail: Command[Done] alone, tried again until it works",
                 )
+
+
+def _check_limit(of: str, given: Any) -> None:
+    if given is not None and (not isinstance(given, timedelta) or given <= timedelta(0)):
+        raise DefinitionError(f"{of} cannot have timeout={given!r}", hint="a duration, as in timeout=minutes(15)")
 
 
 def _command_of(function: Callable[..., Any], saga: str) -> type[Command[Any, Any]]:
@@ -215,6 +221,11 @@ def _check_undos(cls: type[Saga[Any]]) -> None:
         for each in stage:
             after = [one for later in cls.__stages__[number + 1 :] for one in later]
             others = [*after, *(one for one in stage if one is not each)]
+            if each.timeout is not None and each.undoable and each.undoing is None:
+                raise DefinitionError(
+                    f"{cls.__name__}.{each.name} has a time limit and no undo: a success that comes late would stay",
+                    hint=f"write @{each.name}.undo, or @step(undoable=False) if it may stay",
+                )
             if others and each.undoable and each.undoing is None:
                 raise DefinitionError(
                     f"{cls.__name__}.{each.name} has no undo, but {others[0].name} may fail after it",

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tidings.clock import MICRO
+from tidings.delivery.decision import Decision
 from tidings.delivery.outgoing import Outgoing
 from tidings.delivery.policy import Retry
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Arrival, Decision, Mode
+from tidings.delivery.subscription import Arrival, Mode
 from tidings.domain.answers import Rejection
 from tidings.domain.saga import Saga
 from tidings.domain.saga_state import (
@@ -130,27 +131,31 @@ class SagaRunner:
     def address(self, key: str) -> Address:
         return Address(TABLE.name, f"{self.name}|{key}")
 
-    def _key(self, message: Any, head: Head, key: bytes | None) -> str:
+    def _key(self, message: Any, head: Head, key: bytes | None) -> str | None:
+        """Of the instance; None where this is the answer to another saga's command."""
         if isinstance(message, Timeout):
             return message.key
         if head.saga and head.name not in self.starts:
             token = Token.read(head.saga)
-            return token.key if token.saga == self.name else ""
+            return token.key if token.saga == self.name else None
         way = self.outgoing.ways.get(type(message))
         found = key if way is None else way.key(message)
-        return (found or b"").decode()
+        return _name_of(found or b"")
 
     def needs(self, message: Any, head: Head) -> dict[Address, SagaKind]:
-        return {self.address(self._key(message, head, None)): self.kind}
+        key = self._key(message, head, None)
+        return {} if key is None else {self.address(key): self.kind}
 
     # ---- one arrival ----
 
     def run(self, arrival: Arrival, look: Look) -> Decision:
         head, message = arrival.head, arrival.message
         key = self._key(message, head, arrival.key)
+        made = Decision(reads=look.reads)
+        if key is None:
+            return made
         address = self.address(key)
         found: tuple[SagaState, int] | None = look.see(address)
-        made = Decision(reads=look.reads)
         if head.name in self.starts:
             if found is None:
                 state = fresh(self.flow, head.name, head.version, arrival.data or b"{}", arrival.packed)
@@ -159,9 +164,10 @@ class SagaRunner:
                     made.timers.append(self._timer(arrival, key, None, self.saga.__timeout__))
                 self._write(address, key, state, self.now(), made)
             return made
-        if found is None or not key:
+        if found is None:
             return made  # an outcome of somebody else's command
         state, started = found
+        self.flow.grow(state)
         do = self._happened(state, arrival)
         if do is None:
             return made
@@ -206,6 +212,8 @@ class SagaRunner:
         return None, False, False
 
     def _timed_out(self, state: SagaState, timeout: Timeout) -> list[Do]:
+        if timeout.step is not None and timeout.step not in self.flow.steps:
+            return []  # a program before this one had that step
         silent = [n for n, s in state.steps.items() if s.phase == "asked" and timeout.step in (None, n)]
         limit = self.saga.__timeout__ if timeout.step is None else self.flow.steps[timeout.step].timeout
         reason = f"no answer from {' and '.join(silent) or 'an undo'} in {spoken(limit or timedelta())}"
@@ -242,7 +250,9 @@ class SagaRunner:
         """The user's object, as its methods expect it."""
         start = self.codecs[state.start_name].decode(state.start_version, bytes(state.start))
         outcomes = {
-            name: self.codecs[s.name].decode(s.version, bytes(s.outcome)) for name, s in state.steps.items() if s.name
+            name: self.codecs[s.name].decode(s.version, bytes(s.outcome))
+            for name, s in state.steps.items()
+            if s.name and name in self.flow.steps
         }
         return self.saga(start, outcomes, state.reason)
 
@@ -254,7 +264,8 @@ class SagaRunner:
         return Timer(arrival.partition, self._alarm(key, step), due, key.encode(), pack(head), data)
 
     def _alarm(self, key: str, step: str | None) -> str:
-        return f"saga/{self.name}/{key}" if step is None else f"saga/{self.name}/{key}/{step}"
+        """The name of the timer; the key stands last, because only it may hold a slash."""
+        return f"saga/{self.name}/{step or ''}/{key}"
 
     def _write(self, address: Address, key: str, state: SagaState, started: int, made: Decision) -> None:
         values = (
@@ -268,6 +279,13 @@ class SagaRunner:
             encode_state(state).decode(),
         )
         made.writes[address] = (self.kind, values)
+
+
+def _name_of(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:  # a key of bytes that are no text
+        return f"0x{key.hex()}"
 
 
 def messages(said: Message | Iterable[Message] | None) -> Sequence[Message]:

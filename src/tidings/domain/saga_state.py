@@ -1,7 +1,8 @@
 """A saga as a pure function: a state and something that happened give the next state and what to do.
 
     running    steps are asked for in the order written, those beside each other together
-    undoing    a step failed, was refused or did not answer in time: the done ones are undone, last first
+    undoing    a step failed, was refused or did not answer in time: the done ones are undone, last first. A step
+               without an undo is the point of no return (a pivot): once asked, the saga waits for its answer
     completed  every step is done, `completed()` was told
     failed     every done step is undone, `failed()` was told
     stuck      an undo was refused: a person has to look; a later answer to it lets the saga go on
@@ -69,6 +70,12 @@ class Flow:
 
     # ---- what happens ----
 
+    def grow(self, state: SagaState) -> None:
+        """An instance that an earlier program began: steps that came since are still to be asked for. A step that went
+        is not undone; where it was waited for, the saga goes on with its next event or its time limit."""
+        for name in self.steps:
+            state.steps.setdefault(name, StepState())
+
     def begin(self, state: SagaState) -> list[Do]:
         return self._advance(state)
 
@@ -93,19 +100,24 @@ class Flow:
         return self._unwind(state) if state.status == "undoing" else []
 
     def timed_out(self, state: SagaState, reason: str, only: str | None = None) -> list[Do]:
-        """The saga's (or one step's) time is up: whoever has not answered is not waited for any longer."""
-        waiting = [s for s in state.steps.values() if s.phase == "asked"]
-        if only is not None:
-            waiting = [s for n, s in state.steps.items() if n == only and s.phase == "asked"]
-            if not waiting:
-                return []
-        if state.status not in ("running", "undoing"):
+        """The saga's (or one step's) time is up: whoever has not answered is not waited for any longer.
+
+        But for a step that cannot be undone: once it is asked there is no way back, only its answer says how to go on.
+        """
+        waiting = [n for n in self.steps if state.steps[n].phase == "asked" and only in (None, n)]
+        if state.status not in ("running", "undoing") or (only is not None and not waiting):
             return []
-        for step in waiting:
-            step.phase = "silent"
+        if any(self._is_pivot(name) for name in waiting):
+            return []
+        for name in waiting:
+            state.steps[name].phase = "silent"
         if state.status == "running":
             state.status, state.reason = "undoing", reason
         return self._unwind(state)
+
+    def _is_pivot(self, name: str) -> bool:
+        step = self.steps[name]
+        return step.undoing is None and step.undoable
 
     def undone(self, state: SagaState, step: str) -> list[Do]:
         mine = state.steps[step]

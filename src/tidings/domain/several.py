@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec import structs
 
+from tidings.delivery.decision import Decision, Kind
 from tidings.delivery.policy import Retry
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Arrival, Decision, Kind, Mode
+from tidings.delivery.subscription import Arrival, Mode
 from tidings.domain.runner import HandlerRunner
 from tidings.engine.unit import Address, Inner, Inside, Transaction
 from tidings.errors import Rejected

@@ -135,7 +135,7 @@ def read(
 def _hears(at: str, kind: Kind, name: str, hint: Any) -> tuple[type[Message], ...]:
     wanted: type[Message] = {"command": Command, "every": Tick}.get(kind, Event)  # type: ignore[assignment]
     if hint is None:
-        raise DefinitionError(f"{at}: parameter {name!r} has no type", hint="it says what the handler hears")
+        raise DefinitionError(f"{at}: parameter {name!r} has no type", hint="annotate it: it says what is heard")
     found: list[type[Message]] = []
     for part in parts(bare(hint)):
         inner = bare(part)

@@ -80,7 +80,9 @@ class Aggregate(State):
             raise DefinitionError(f"{where(apply)} is async", hint="a fold must not wait: make it a plain def")
         needed = [f for f, default in _defaults(cls).items() if default is msgspec.NODEFAULT]
         if needed:
-            raise DefinitionError(f"{cls.__name__}.{needed[0]} has no default", hint="a fold starts from nothing")
+            raise DefinitionError(
+                f"{cls.__name__}.{needed[0]} has no default", hint="give it one: a fold starts from nothing"
+            )
         cls.__space__ = _named(cls, name or cls.__name__, _space)
 
 

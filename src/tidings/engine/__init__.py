@@ -17,6 +17,7 @@ from tidings.engine.port import Engine
 from tidings.errors import SettingsError, did_you_mean
 
 SCHEMES = ("memory", "sqlite", "postgresql")
+FORM = "a file is sqlite:///shop.db, or sqlite:////var/lib/shop.db"
 
 
 async def open_engine(url: str, *, clock: Clock | None = None, **options: Any) -> Engine:
@@ -40,7 +41,15 @@ async def open_engine(url: str, *, clock: Clock | None = None, **options: Any) -
 
         return await Postgres.open(url, clock=clock, **options)
     if scheme == "sqlite":
-        raise SettingsError(f"{url!r} names no file", hint="sqlite:///shop.db, or sqlite:////var/lib/shop.db")
+        raise SettingsError(f"{shown(url)!r} names no file", hint=FORM)
     if scheme == "memory":
         raise SettingsError(f"{url!r}: there is no such arrangement", hint="memory: or memory:split")
-    raise SettingsError(f"no engine for {url!r}", hint=did_you_mean(scheme, SCHEMES))
+    raise SettingsError(f"no engine for {shown(url)!r}", hint=f"{did_you_mean(scheme, SCHEMES)}; {FORM}")
+
+
+def shown(url: str) -> str:
+    """A URL without its password."""
+    scheme, found, rest = url.partition("://")
+    if not found or "@" not in rest:
+        return url
+    return f"{scheme}://***@{rest.rpartition('@')[2]}"

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from tidings.clock import Clock
 from tidings.engine.unit import (
     Address,
     Answer,
@@ -353,6 +354,9 @@ class Engine(Protocol):
     def outbox(self) -> Outbox | None: ...
     @property
     def can(self) -> Capabilities: ...
+    @property
+    def clock(self) -> Clock:
+        """The clock of `store.now`: whoever sets what shall be due reckons by it."""
 
     async def facts(self, *, thorough: bool = False) -> Mapping[str, Any]:
         """What the engine knows of its file or server, by name, for people. `damage`: sentences about what it found

@@ -20,56 +20,82 @@ from struct import Struct
 
 from tidings.errors import TidingsError
 
+MILLI = 1_000_000  # nanoseconds
 _halves = Struct(">QQ").pack
-_tails = Struct(">256Q")
+_draw = Struct(">256Q")
 
 
 class IdMaker:
-    """Makes ids. `now` (nanoseconds since 1970) and `random` (so many bytes) may be given, for a test to know them."""
+    """Makes ids. `now` (nanoseconds since 1970) and `random` (so many bytes) may be given, for a test to know them.
+
+    Numbers are kept small (the time within the millisecond at hand), because small ones are quick.
+    """
 
     def __init__(self, now: Callable[[], int] = time.time_ns, random: Callable[[int], bytes] = os.urandom) -> None:
         self._now = now
         self._random = random
-        self._last = 0
-        self._drawn: list[int] = []
-        self._lock = threading.Lock()
-
-    def __call__(self) -> bytes:
-        with self._lock:
-            instant = (self._now() << 12) // 1_000_000
-            if instant <= self._last:
-                instant = self._last + 1
-            self._last = instant
-            if not self._drawn:
-                self._draw()
-            tail = self._drawn.pop()
-        return _halves(instant >> 12 << 16 | 0x7000 | instant & 0xFFF, tail >> 2 | 1 << 63)
-
-    def many(self, count: int) -> list[bytes]:
-        """So many at once, one instant after another: a third of the cost."""
-        with self._lock:
-            first = max((self._now() << 12) // 1_000_000, self._last + 1)
-            self._last = first + count - 1
-            while len(self._drawn) < count:
-                self._draw()
-            tails = [self._drawn.pop() for _ in range(count)]
-        return [
-            _halves(instant >> 12 << 16 | 0x7000 | instant & 0xFFF, tail >> 2 | 1 << 63)
-            for instant, tail in enumerate(tails, first)
-        ]
-
-    def _draw(self) -> None:
-        self._drawn.extend(_tails.unpack(self._random(_tails.size)))
+        self._last = 0  # the first half of the last id
+        self._since, self._begun = 0, 0x7000  # when the millisecond at hand began, and a first half that says so
+        self._tails: list[int] = []  # second halves, drawn ahead
+        self.forked()
 
     def forked(self) -> None:
         """In the child of a fork: what its parent drew is its parent's."""
-        self._lock = threading.Lock()
-        self._drawn.clear()
+        lock = threading.Lock()
+        self._acquire, self._release = lock.acquire, lock.release
+        self._tails.clear()
+
+    def __call__(self) -> bytes:
+        self._acquire()
+        try:
+            past = self._now() - self._since
+            if not 0 <= past < MILLI:
+                past = self._turn(past)
+            head = self._begun | (past << 12) // MILLI
+            if head <= self._last:
+                head = _after(self._last)
+            self._last = head
+            if not self._tails:
+                self._draw()
+            return _halves(head, self._tails.pop())
+        finally:
+            self._release()
+
+    def many(self, count: int) -> list[bytes]:
+        """So many, one right after another, for half the price."""
+        made = [self()] if count else []
+        self._acquire()
+        try:
+            for _ in range(count - 1):
+                self._last = head = _after(self._last)
+                if not self._tails:
+                    self._draw()
+                made.append(_halves(head, self._tails.pop()))
+        finally:
+            self._release()
+        return made
+
+    def _turn(self, past: int) -> int:
+        """Another millisecond has begun: how far it is past."""
+        self._since += past // MILLI * MILLI
+        self._begun = self._since // MILLI << 16 | 0x7000
+        return past % MILLI
+
+    def _draw(self) -> None:
+        self._tails += [tail >> 2 | 1 << 63 for tail in _draw.unpack(self._random(_draw.size))]
 
 
-new_id = IdMaker()
+def _after(head: int) -> int:
+    """The next first half: over the edge of a millisecond, past the four bits of the version."""
+    head += 1
+    return head if head & 0xF000 == 0x7000 else (head >> 16) + 1 << 16 | 0x7000
+
+
+_maker = IdMaker()
+new_id = _maker.__call__  # bound: calling the object itself takes longer
+new_ids = _maker.many
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=new_id.forked)
+    os.register_at_fork(after_in_child=_maker.forked)
 
 
 def id_time(id: bytes) -> int:
@@ -108,4 +134,4 @@ def parse(text: str) -> bytes:
             return bytes.fromhex(digits)
     except ValueError:
         pass
-    raise TidingsError(f"{text!r} is no id", hint="32 hexadecimal digits, as in `tidings tail`")
+    raise TidingsError(f"{text!r} is no id", hint="the id of a message; `tidings tail --key o-17` shows them")

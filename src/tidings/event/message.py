@@ -26,8 +26,8 @@ from tidings.event.hints import evaluate, head_of, module_names, names_around
 from tidings.event.topic import Topic
 
 T = TypeVar("T")
-D = TypeVar("D", default=None)
-F = TypeVar("F", default=Never)
+D_co = TypeVar("D_co", default=None, covariant=True)
+F_co = TypeVar("F_co", default=Never, covariant=True)
 Rename: TypeAlias = Literal["lower", "upper", "camel", "pascal", "kebab"]
 
 _name = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,199}")
@@ -200,7 +200,7 @@ class Event(Message):
     """Something that happened, told to whoever listens. Without a topic it stays private to its stream."""
 
 
-class Command(Message, Generic[D, F]):
+class Command(Message, Generic[D_co, F_co]):
     """Something one service is asked to do: `Command[Done]`, or `Command[Done, Failed]` when it may not work out.
 
     It travels in the topic of the service that handles it, so it has no topic of its own.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from tidings.domain.runtime import Runtime
 from tidings.engine.port import Engine
 from tidings.engine.unit import Partition
-from tidings.ops.control import Moved, Reset, pause, remove, reset, resume
+from tidings.ops.control import Deed, Moved, Reset, deeds, pause, remove, reset, resume
 from tidings.ops.doctor import Diagnosis, Finding, doctor, version
 from tidings.ops.entries import Entry, StreamEntry
 from tidings.ops.groups import GroupState, MemberState, PartitionState, groups, tallies
@@ -30,6 +30,7 @@ from tidings.ops.words import plural, size, span
 
 __all__ = [
     "Check",
+    "Deed",
     "Diagnosis",
     "Engine",
     "Entry",
@@ -58,6 +59,7 @@ __all__ = [
     "TopicState",
     "Verdict",
     "check_topics",
+    "deeds",
     "doctor",
     "find",
     "groups",

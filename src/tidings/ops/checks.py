@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Container, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -46,34 +46,49 @@ class Found(Struct):
 async def ledgers(engine: Engine) -> Found:
     """Each line of a group's ledger begins where the one before ended, or where an audited reset put it."""
     found = Found()
-    moves = await _moves(engine)
-    for group, rows in (await _positions(engine)).items():
-        found.looked_at += len(rows)
+    for group in await _names(engine):
         last: dict[Partition, Handling] = {}
+        holes: list[tuple[Handling, Handling]] = []
         async for line in _lines(engine, group):
             found.looked_at += 1
             before = last.get(line.partition)
             if before is not None and line.first != before.next:
-                allowed = moves.allow(group, line.partition, line.first, before.time, line.time)
-                if not allowed:
-                    found.violated(
-                        f"{group} went from {before.next} to {line.first} on {_at(line.partition)}, and nobody reset it"
-                    )
+                holes.append((before, line))
             if line.next < line.first:
                 found.violated(f"{group} went back from {line.first} to {line.next} on {_at(line.partition)}")
             last[line.partition] = line
-        for part, line in last.items():
-            stands = rows.get(part)
-            if stands is not None and stands < line.next and not moves.after(group, line.time):
-                found.violated(f"{group} stands at {stands} on {_at(part)}, but finished up to {line.next}")
+        rows = {r.partition: r.next for r in await engine.store.progress(group)}  # after the lines: it may be moving
+        found.looked_at += len(rows)
+        behind = [line for part, line in last.items() if rows.get(part, line.next) < line.next]
+        if holes or behind:
+            _judge(group, holes, behind, rows, await _moves(engine), found)
     return found
+
+
+def _judge(
+    group: str,
+    holes: Sequence[tuple[Handling, Handling]],
+    behind: Sequence[Handling],
+    rows: Mapping[Partition, int],
+    moves: _Moves,
+    found: Found,
+) -> None:
+    """Only what a reset or a removal explains is right."""
+    for before, line in holes:
+        if not moves.allow(group, line.partition, line.first, before.time, line.time):
+            found.violated(
+                f"{group} went from {before.next} to {line.first} on {_at(line.partition)}, and nobody reset it"
+            )
+    for line in behind:
+        if not moves.after(group, line.time):
+            part = line.partition
+            found.violated(f"{group} stands at {rows[part]} on {_at(part)}, but finished up to {line.next}")
 
 
 async def owners(engine: Engine) -> Found:
     """Epochs of a group's ledger never fall, and one epoch is one member."""
     found = Found()
-    for group, rows in (await _positions(engine)).items():
-        found.looked_at += len(rows)
+    for group in await _names(engine):
         last: dict[Partition, Handling] = {}
         async for line in _lines(engine, group):
             found.looked_at += 1
@@ -90,6 +105,7 @@ async def owners(engine: Engine) -> Found:
                 )
             last[line.partition] = line
         for row in await engine.store.progress(group):
+            found.looked_at += 1
             if row.partition in last and row.epoch < last[row.partition].epoch:
                 found.violated(
                     f"{group} on {_at(row.partition)} is at epoch {row.epoch}, below one that it finished under"
@@ -120,11 +136,8 @@ async def _moves(engine: Engine) -> _Moves:
     return _Moves(acts)
 
 
-async def _positions(engine: Engine) -> dict[str, dict[Partition, int]]:
-    found: defaultdict[str, dict[Partition, int]] = defaultdict(dict)
-    for row in await engine.store.progress():
-        found[row.group][row.partition] = row.next
-    return found
+async def _names(engine: Engine) -> list[str]:
+    return sorted({row.group for row in await engine.store.progress()})
 
 
 async def _lines(engine: Engine, group: str) -> AsyncIterator[Handling]:
@@ -173,10 +186,18 @@ async def histories(engine: Engine, found: Found) -> AsyncIterator[History]:
 # ---- I14: causes ---------------------------------------------------------------------------------------------------
 
 
+class Effect(Struct):
+    """A message whose cause was not met yet."""
+
+    head: Head
+    place: str
+    in_log: bool
+
+
 async def causes(engine: Engine) -> Found:
     """The cause of a message lies before it and is of its flow; a flow that a schedule began has none in the log."""
     found = Found()
-    lacking: dict[bytes, tuple[Head, str]] = {}
+    lacking: dict[bytes, Effect] = {}
     records = int((await engine.facts()).get("records", 0))
     slices = 1 + records // SLICE
     for number in range(slices):
@@ -185,14 +206,13 @@ async def causes(engine: Engine) -> Found:
         for stored in history.events:
             head = unpack(stored.head)
             if head.causation:
-                lacking.setdefault(head.causation, (head, f"{history.address.space} {history.address.key}"))
+                place = f"{history.address.space} {history.address.key}"
+                lacking.setdefault(head.causation, Effect(head, place, in_log=False))
     await _settle(engine, found, lacking)
     return found
 
 
-async def _slice(
-    engine: Engine, number: int, slices: int, found: Found, lacking: dict[bytes, tuple[Head, str]]
-) -> None:
+async def _slice(engine: Engine, number: int, slices: int, found: Found, lacking: dict[bytes, Effect]) -> None:
     """Flows whose id falls into this slice: a cause that was met earlier is right, any other goes to `lacking`."""
     seen: set[bytes] = set()
     async for page in scan(engine, await beginnings(engine), lambda error: found.remarks.append(error.message)):
@@ -204,25 +224,27 @@ async def _slice(
             if head.correlation[-1] % slices != number:
                 continue
             found.looked_at += 1
-            if head.causation and head.causation not in seen:
-                lacking.setdefault(head.causation, (head, f"{_at(part)}/{record.offset}"))
-            seen.add(head.id)
+            if head.causation and head.causation + head.correlation not in seen:
+                lacking.setdefault(head.causation, Effect(head, f"{_at(part)}/{record.offset}", in_log=True))
+            seen.add(head.id + head.correlation)
 
 
-async def _settle(engine: Engine, found: Found, lacking: dict[bytes, tuple[Head, str]]) -> None:
+async def _settle(engine: Engine, found: Found, lacking: dict[bytes, Effect]) -> None:
     """Look once more for the causes that were not met: gone by retention is nothing wrong."""
     met = await _heads(engine, lacking) if lacking else {}
     topics, now = await engine.log.topics(), await engine.store.now()
     gone = scheduled = 0
-    for cause, (effect, place) in lacking.items():
+    for cause, effect in lacking.items():
         if cause in met:
-            _compare(met[cause], effect, place, found, ordered=engine.can.one_commit)
-        elif cause == effect.correlation:  # as a schedule begins a flow; a first message that is gone looks the same
+            _compare(met[cause], effect, found, ordered=engine.can.one_commit)
+        elif (
+            cause == effect.head.correlation
+        ):  # as a schedule begins a flow; a first message that is gone looks the same
             scheduled += 1
         elif _may_be_gone(cause, topics, now):
             gone += 1
         else:
-            found.violated(f"the cause of {effect.name} at {place}, {show(cause)}, is nowhere")
+            found.violated(f"the cause of {effect.head.name} at {effect.place}, {show(cause)}, is nowhere")
     if scheduled:
         found.remarks.append(
             f"{plural(scheduled, 'flow')} begun by no message in the log: by a schedule, or retention took it"
@@ -247,12 +269,13 @@ async def _heads(engine: Engine, ids: Container[bytes]) -> dict[bytes, Head]:
     return met
 
 
-def _compare(cause: Head, effect: Head, place: str, found: Found, *, ordered: bool) -> None:
+def _compare(cause: Head, effect: Effect, found: Found, *, ordered: bool) -> None:
     """The cause is in the log, but was not met before its effect, or the effect is in a stream (no order between)."""
-    if cause.correlation != effect.correlation:
-        found.violated(f"{effect.name} at {place} is of another flow than its cause {show(cause.id)}")
-    elif "/" in place and ordered:
-        found.violated(f"{effect.name} at {place} lies before its cause {show(cause.id)}")
+    what = f"{effect.head.name} at {effect.place}"
+    if cause.correlation != effect.head.correlation:
+        found.violated(f"{what} is of another flow than its cause {show(cause.id)}")
+    elif effect.in_log and ordered:
+        found.violated(f"{what} lies before its cause {show(cause.id)}")
 
 
 def _may_be_gone(cause: bytes, topics: Sequence[Topic], now: int) -> bool:

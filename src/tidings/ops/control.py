@@ -9,21 +9,41 @@ whether those effects happen (`again`) or not (`muted`: only rows are kept, noth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from tidings.clock import from_micro
 from tidings.domain.answers import answers_topic
 from tidings.domain.program import Group, Program
 from tidings.domain.runtime import Runtime
 from tidings.engine.port import Engine, Progress
-from tidings.engine.unit import Partition
-from tidings.errors import Refused, did_you_mean
+from tidings.engine.unit import Committed, Fenced, Note, Partition, Step, Unit
+from tidings.errors import Conflict, Corrupt, Refused, Truncated, Unavailable, did_you_mean
 from tidings.ops.groups import OPERATOR, TRUNCATED, groups, unknown_group
 from tidings.ops.places import Place, offsets
 from tidings.ops.words import plural
 
 ResetEffects: TypeAlias = Literal["muted", "again"]
+TRIES = 10  # at a partition whose owner claims it at the same time
+
+
+class Deed(Struct, frozen=True):
+    """What an operator did, and what it was about, as the store wrote it down in the same commit."""
+
+    time: datetime
+    who: str
+    act: str
+    group: str
+    detail: Raw
+
+
+async def deeds(engine: Engine, limit: int = 100) -> list[Deed]:
+    """What operators did, newest first."""
+    return [
+        Deed(from_micro(a.time), a.who, a.act, a.group, Raw(a.detail.encode())) for a in await engine.store.acts(limit)
+    ]
 
 
 async def pause(engine: Engine, group: str, reason: str = "") -> list[Partition]:
@@ -38,28 +58,54 @@ async def pause(engine: Engine, group: str, reason: str = "") -> list[Partition]
 async def resume(engine: Engine, group: str, *, accept_loss: bool = False) -> list[Partition]:
     """Let it go on; gives the partitions that were paused.
 
-    Where retention took events it had not handled, that is only done with `accept_loss`: it then goes on with the first
-    one that is left. Raises Refused otherwise.
+    Where the next events are gone (retention) or damaged, that is only done with `accept_loss`: it then goes on behind
+    them, with a note of what was lost; held events and timers stay. Raises Refused otherwise.
     """
     rows = [r for r in await _rows(engine, group) if r.paused]
-    lost = [r for r in rows if str(r.paused).startswith(TRUNCATED)]
-    if lost and not accept_loss:
+    behind = {r.partition: to for r in rows if (to := await _behind_loss(engine, r)) is not None}
+    if behind and not accept_loss:
+        by = "retention" if any(str(r.paused).startswith(TRUNCATED) for r in rows) else "damage"
         raise Refused(
-            f"group {group!r} lost events to retention: {', '.join(f'{_name(r.partition)} {r.paused}' for r in lost)}",
+            f"group {group!r} lost events to {by}: {', '.join(_why(r) for r in rows if r.partition in behind)}",
             hint=f"`tidings resume {group} --accept-loss` goes on with the first ones that are left",
         )
-    if lost:
-        await _skip_lost(engine, group, lost)
-    rest = [r.partition for r in rows if r not in lost]
-    if rest:
-        await engine.store.set_paused(group, rest, None)
+    for part, to in behind.items():
+        await _leap(engine, group, part, to)
+    if rows:
+        await engine.store.set_paused(group, [r.partition for r in rows], None)
     return [r.partition for r in rows]
 
 
-async def _skip_lost(engine: Engine, group: str, lost: Sequence[Progress]) -> None:
-    topics = sorted({r.partition.topic for r in lost})
-    first = {e.partition: e.first for e in await engine.log.extents(topics)}
-    await engine.store.move(group, {r.partition: max(r.next, first[r.partition]) for r in lost})
+async def _behind_loss(engine: Engine, row: Progress) -> int | None:
+    """Where the first event lies that can still be read, if the next ones cannot."""
+    to = row.next
+    while True:
+        try:
+            await engine.log.read({row.partition: to}, 1)
+        except Truncated as error:
+            to = error.first
+        except Corrupt as error:
+            to = error.offset + 1
+        else:
+            break
+    return to if to != row.next or str(row.paused).startswith(TRUNCATED) else None
+
+
+async def _leap(engine: Engine, group: str, part: Partition, to: int) -> None:
+    """Progress passes what is lost, as an owner's would: a reset would forget held events and timers too."""
+    for _ in range(TRIES):
+        (claim,) = await engine.store.claim(group, "operator", {part: to})
+        if to > claim.next:
+            step = Step(part, claim.epoch, claim.held_gen, claim.next, to)
+            note = Note(part, claim.next, "dropped", f"lost with the events before {to}: an operator accepted it")
+            answer = (await engine.store.commit([Unit(group=group, steps=[step], notes=[note])]))[0]
+            if isinstance(answer, Fenced):  # its owner claimed it again in between
+                continue
+            if not isinstance(answer, Committed):
+                raise Unavailable(f"the loss on {_name(part)} could not be kept: {answer}", hint="try again")
+        await engine.store.release([claim])
+        return
+    raise Conflict(f"{_name(part)} is claimed by others again and again", hint="pause its workers, and try again")
 
 
 async def remove(engine: Engine, group: str) -> int:
@@ -170,6 +216,10 @@ async def _rows(engine: Engine, group: str) -> Sequence[Progress]:
     if not rows:
         raise unknown_group(group, sorted({p.group for p in await engine.store.progress()}))
     return rows
+
+
+def _why(row: Progress) -> str:
+    return f"{_name(row.partition)}, {row.paused}"
 
 
 def _name(part: Partition) -> str:

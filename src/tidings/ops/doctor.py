@@ -14,6 +14,7 @@ from msgspec import Struct
 from tidings.clock import MICRO, from_micro
 from tidings.engine.port import Engine, Topic
 from tidings.engine.unit import Partition
+from tidings.ops.control import Deed, deeds
 from tidings.ops.groups import GroupState, groups
 from tidings.ops.words import plural, size, span
 from tidings.settings import Setting, Settings
@@ -23,6 +24,7 @@ WAL_MUCH = 256 << 20  # bytes: somebody keeps an old snapshot open
 SYNC_SLOW = 0.02  # seconds
 SOON = 0.2  # of a topic's time to keep: what is left when a group is warned
 NEARLY = 0.8  # of a cap
+DEEDS = 10
 
 
 class Finding(Struct, frozen=True):
@@ -35,12 +37,13 @@ class Finding(Struct, frozen=True):
 
 
 class Diagnosis(Struct, frozen=True):
-    """`facts`: the engine's own words for what it knows of its file."""
+    """`facts`: the engine's own words for what it knows of its file. `deeds`: what operators did last."""
 
     health: Health
     findings: Sequence[Finding]
     facts: Mapping[str, Any]
     settings: Sequence[Setting]
+    deeds: Sequence[Deed]
 
 
 async def doctor(engine: Engine, settings: Settings, explained: Sequence[Setting] = ()) -> Diagnosis:
@@ -54,7 +57,7 @@ async def doctor(engine: Engine, settings: Settings, explained: Sequence[Setting
     found += _marks(facts)
     order: tuple[Health, ...] = ("ok", "look", "act")
     worst = max((order.index(f.health) for f in found), default=0)
-    return Diagnosis(order[worst], found, facts, explained)
+    return Diagnosis(order[worst], found, facts, explained, await deeds(engine, DEEDS))
 
 
 def versions(facts: Mapping[str, Any]) -> list[Finding]:

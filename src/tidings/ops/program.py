@@ -56,9 +56,8 @@ def _attribute(module: object, name: str, path: str) -> System:
             raise SettingsError(f"{name} has no {path!r}", hint=hint)
         found = getattr(found, word)
     if not isinstance(found, System):
-        raise SettingsError(
-            f"{name}:{path} is no System, but {type(found).__name__}", hint='shop = System("shop", [ordering, ...])'
-        )
+        what = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+        raise SettingsError(f"{name}:{path} is no System, but {what}", hint='shop = System("shop", [ordering, ...])')
     return found
 
 

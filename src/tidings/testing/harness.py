@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from tidings.clock import from_micro
 from tidings.delivery.subscription import Subscription
 from tidings.delivery.worker import Killed, Worker
+from tidings.domain.group import subscriptions
 from tidings.domain.idle import NEVER, held_by, next_timers, progress, what_is_due
 from tidings.domain.program import Program
 from tidings.domain.runtime import Runtime
@@ -62,7 +63,7 @@ class Harness:
         await self.runtime.prepare()
         resources = await open_resources(self._opened, program, None, self.given)
         _check_resources(program, resources)
-        self.subscriptions = [watched(s, self._complain) for s in self.runtime.subscriptions(resources)]
+        self.subscriptions = [watched(s, self._complain) for s in subscriptions(self.runtime, resources)]
         self.worker = Worker(
             self.engine, self.subscriptions, MEMBER, clock=self.clock, limits=SETTINGS.limits(), probe=self._probe
         )

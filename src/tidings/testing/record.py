@@ -114,6 +114,7 @@ class RecordingEngine:
         self.store = cast("Store", self.recorder)
         self.outbox: Outbox | None = engine.outbox
         self.can: Capabilities = engine.can
+        self.clock: Clock = engine.clock
 
     async def facts(self, *, thorough: bool = False) -> Any:
         return await self._engine.facts(thorough=thorough)

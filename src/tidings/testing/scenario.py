@@ -75,16 +75,10 @@ class Scenario:
     row and did not return it fails the story, whatever else comes of it.
     """
 
-    def __init__(
-        self,
-        part: Service | Projection,
-        resources: Mapping[Any, object] | None = None,
-        *,
-        _story: tuple[Word, ...] = (),
-    ) -> None:
+    def __init__(self, part: Service | Projection, resources: Mapping[Any, object] | None = None) -> None:
         self.part = part
         self._resources = resources or {}
-        self._story = _story
+        self._story: tuple[Word, ...] = ()
         self._played: Played | None = None
 
     def __repr__(self) -> str:
@@ -112,7 +106,9 @@ class Scenario:
         return self._and(Word("when_rejected", (command, reason)))
 
     def _and(self, word: Word) -> Self:
-        return type(self)(self.part, self._resources, _story=(*self._story, word))
+        more = type(self)(self.part, self._resources)
+        more._story = (*self._story, word)  # noqa: SLF001 -- it is one of us
+        return more
 
     # ---- what must come of it ----
 

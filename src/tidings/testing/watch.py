@@ -11,8 +11,9 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from tidings.delivery.decision import Decision
 from tidings.delivery.session import Look
-from tidings.delivery.subscription import Arrival, Decision, Runner, Subscription
+from tidings.delivery.subscription import Arrival, Runner, Subscription
 from tidings.domain.columns import from_values, to_values
 from tidings.domain.rows import default_row
 from tidings.domain.runner import HandlerRunner

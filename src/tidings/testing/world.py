@@ -59,7 +59,7 @@ class Parked:
 
 
 class World(Client):
-    """A running system. Everything of `Client`, and what a test does to a system.
+    """A running system, as `run` gives it. Everything of `Client`, and what a test does to a system.
 
     `clock`: `await world.clock.advance(minutes(15))` moves time; nothing else does.
     """

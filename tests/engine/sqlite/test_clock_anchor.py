@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.engine.sqlite.kit import P0, child, event, fresh, kept, opened, tell
+from tidings import Service, System
 from tidings.clock import MICRO, SystemClock
 from tidings.engine.sqlite import anchor
 from tidings.engine.unit import Step, Unit
+from tidings.settings import Settings
+from tidings.system import open_runtime
 
 pytestmark = pytest.mark.anyio
 HOUR = 3600 * MICRO
@@ -101,3 +104,12 @@ async def test_where_the_system_has_no_boot_id_the_wall_clock_is_used(tmp_path: 
     async with fresh(tmp_path / "x.db") as engine:
         machine.wall += HOUR
         assert await engine.store.now() == machine.wall
+
+
+async def test_h39_a_system_reckons_by_the_clock_of_its_file(tmp_path: Path, machine: Machine) -> None:
+    """Or what shall happen in an hour would happen at once, on a machine whose wall clock was set back."""
+    settings = Settings(store=f"sqlite:///{tmp_path}/x.db")
+    async with open_runtime(System("empty", [Service("idle")]).program, settings) as runtime:
+        machine.wall -= HOUR
+        machine.run(1)
+        assert runtime.clock.now() == await runtime.engine.store.now() == machine.wall + HOUR

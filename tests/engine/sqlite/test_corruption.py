@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.engine.sqlite.kit import P0, all_data, event, fresh, kept, opened, tell
+from tests.engine.sqlite.kit import P0, P1, all_data, event, fresh, kept, opened, tell
 from tidings.engine.port import Topic
 from tidings.engine.unit import Address, Event, Held, Partition, Snapshot, Step, Timer, Unit
 from tidings.errors import Corrupt, EngineError
@@ -119,6 +119,43 @@ async def outcome(path: Path) -> str:
         return "reported"
     whole = [(0, b"k", b"head", b"1"), (1, b"key", b"head", MARKER), (2, b"k", b"head", b"3")]
     return "untouched" if [(r.offset, r.key, r.head, r.data) for r in found] == whole else "served"
+
+
+async def test_i18_a_number_out_of_order_hides_nothing_of_others(tmp_path: Path) -> None:
+    """The number of a record says 64 after a flip; whoever believed it would go on behind 64."""
+    path = tmp_path / "x.db"
+    async with fresh(path, 2) as engine:
+        await tell(engine, event(0), Event("t", 0, b"key", b"i" * 16, b"head", MARKER), event(2, 1), event(3, 1))
+    flipped = bytearray(path.read_bytes())
+    for place in range(flipped.index(MARKER) - 12, flipped.index(MARKER) - 40, -1):
+        flipped[place] ^= 0x41
+        path.write_bytes(flipped)
+        if numbers(path) == [0, 64, 2, 3]:
+            break
+        flipped[place] ^= 0x41
+    assert numbers(path) == [0, 64, 2, 3]
+    async with opened(path) as engine:
+        reader = await engine.log.join("g", ["t"], "m")
+        await reader.change()
+        reader.start(await engine.store.claim("g", "m", {P0: 0, P1: 0}))
+        heard: list[int] = []
+        reported = 0
+        while len(heard) < 3:
+            try:
+                heard += [int(r.data or b"") for b in await reader.fetch(2) for r in b.records]
+            except Corrupt:
+                reported += 1
+        assert heard == [0, 2, 3] and reported == 1
+
+
+def numbers(path: Path) -> list[int]:
+    c = apsw.Connection(str(path))
+    try:
+        return [pos for (pos,) in c.execute("select pos from tidings_log order by pos")]
+    except apsw.Error:
+        return []
+    finally:
+        c.close()
 
 
 async def test_i18_a_topic_declared_later_is_not_taken_for_damage(tmp_path: Path) -> None:

@@ -244,3 +244,37 @@ async def some_work(engine: Any) -> list[bytes]:
         if isinstance(answer, Committed):
             acknowledged.append(b"%d" % n)
     return acknowledged
+
+
+# ---- taken away ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+async def test_n6_a_file_that_is_taken_away_under_us_acknowledges_nothing(tmp_path: Path, replaced: bool) -> None:
+    """The system would take the writes, and they would be gone with the last handle."""
+    path = tmp_path / "x.db"
+    async with fresh(path) as engine:
+        await tell(engine, event(1))
+        path.rename(tmp_path / "kept.db")
+        if replaced:
+            path.write_bytes((tmp_path / "kept.db").read_bytes())
+        with pytest.raises(Unavailable, match="removed or replaced") as caught:
+            await tell(engine, event(2))
+        assert "start them again" in caught.value.hint
+        (tmp_path / "kept.db").rename(path)
+        await tell(engine, event(3))
+    async with opened(path) as engine:
+        assert [int(data.rstrip(b".")) for data in await all_data(engine)] == [1, 3]
+
+
+async def test_n6_another_working_directory_is_not_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with fresh(Path("x.db")) as engine:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        engine._core.writer._drop_handle()  # as after an error of the disk
+        await tell(engine, event(1))
+        assert [int(data.rstrip(b".")) for data in await all_data(engine)] == [1]
+    assert list((tmp_path / "elsewhere").iterdir()) == []

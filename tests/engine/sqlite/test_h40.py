@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -69,11 +68,22 @@ async def test_h40_a_close_behind_a_stopped_process_ends_at_its_deadline_and_say
 
 async def test_h40_handles_threads_and_files_are_given_back(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(3):
-        async with fresh(path) as engine:
-            await engine.log.join("g", ["t"], "m")
-            await tell(engine, event(1))
-            await engine.store.query("select 1", {})
-    assert len(os.listdir("/proc/self/fd")) == before
+    async with fresh(path) as engine:
+        await engine.log.join("g", ["t"], "m")
+        await tell(engine, event(1))
+        await engine.store.query("select 1", {})
+        assert files(tmp_path)
+    assert not files(tmp_path)
+    assert not engine._core.writer._thread.is_alive()
     assert not path.with_name("x.db-wal").exists(), "the last one to close copies the WAL and takes it away"
+
+
+def files(folder: Path) -> list[str]:
+    """What this process has open of a folder."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            links.append(str(descriptor.readlink()))
+        except FileNotFoundError:  # it was the one by which this folder is read
+            pass
+    return [link for link in links if link.startswith(str(folder))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -124,7 +125,8 @@ REFUSED = [
     "savepoint mine",
     "attach ':memory:' as other", "pragma synchronous = off", "pragma journal_mode = delete", "vacuum",
     "delete from tidings_log", "update tidings_progress set next = 9", "insert into tidings_meta values ('x', 1)",
-    "drop table tidings_log", "alter table bills add column more", "create table tidings_mine (id)",
+    "drop table tidings_log", "alter table tidings_log add column more", "create temp table tidings_log (id)",
+    "create temp table bills (id)", "create temp view bills as select 1", "create table tidings_mine (id)",
     "select 1; commit", "select 1; select 2", "create trigger tidings_t after insert on bills begin select 1; end",
     "create trigger t after insert on tidings_log begin select 1; end", "create index i on tidings_log (key)",
     "update tidings_meta set value = ?1 where name = 'stamp'",
@@ -155,6 +157,41 @@ async def test_a_handler_may_catch_what_was_refused_and_go_on(tmp_path: Path) ->
         await bills(engine)
         await kept(engine, inside(run))
         assert list(await engine.store.query("select id from bills", {})) == [("a",)]
+
+
+def rolling_back(tx: Transaction) -> Inner:
+    """`or rollback` takes the whole transaction back, not only the statement; and the handler looks the other way."""
+    tx.execute("insert into bills values ('a', 1)")
+    with pytest.raises(Refused):
+        tx.execute("insert or rollback into bills values ('a', 2)")
+    with pytest.raises(Refused):
+        tx.execute("insert into bills values ('outside of any transaction', 3)")
+    return Inner([event(8)])
+
+
+async def test_a_handler_that_takes_the_transaction_back_takes_back_only_itself(tmp_path: Path) -> None:
+    async with fresh(tmp_path / "x.db") as engine:
+        await bills(engine)
+        units = [Unit(events=[event(5)]), inside(rolling_back), Unit(events=[event(6)])]
+        answers = await engine.store.commit(units)
+        assert [type(a).__name__ for a in answers] == ["Committed", "Failed", "Committed"]
+        assert await all_data(engine) == [b"5", b"6"]
+        assert not await engine.store.query("select * from bills", {})
+        script = asyncio.ensure_future(
+            engine.store.script("bad", "insert or rollback into bills values ('a', 1), ('a', 2)")
+        )
+        good = asyncio.ensure_future(tell(engine, event(7)))
+        with pytest.raises(Refused):
+            await script
+        await good
+        assert await all_data(engine) == [b"5", b"6", b"7"]
+
+
+async def test_a_script_may_change_its_own_tables(tmp_path: Path) -> None:
+    async with fresh(tmp_path / "x.db") as engine:
+        await bills(engine)
+        assert list(await engine.store.script("more", "alter table bills add column more text")) == []
+        assert list(await engine.store.query("select more from bills", {})) == []
 
 
 async def test_a_query_never_writes_and_never_outlasts_its_deadline(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.sqlite.kit import P0, P1, all_data, child, commit, event, fresh, kept, opened, tell
-from tidings.engine.sqlite import Sqlite, writer
+from tidings.engine.sqlite import Sqlite, prepare, writer
 from tidings.engine.unit import Committed, Step, Unit
 from tidings.errors import Unavailable
 
@@ -66,7 +66,7 @@ async def test_of_saturated_processes_none_waits_for_many_turns_of_others(tmp_pa
     """Without a line, SQLite gives its lock to whoever asks at the right moment: hundreds of turns before one's own."""
     path = tmp_path / "x.db"
     async with fresh(path) as engine, AsyncExitStack() as stack:
-        workers = [await stack.enter_async_context(child("saturates", path, n, 250)) for n in range(4)]
+        workers = [await stack.enter_async_context(child("saturates", path, n, 1500)) for n in range(4)]
         for worker in workers:
             assert await worker.said() == "ready"
         for worker in workers:
@@ -76,11 +76,11 @@ async def test_of_saturated_processes_none_waits_for_many_turns_of_others(tmp_pa
         start = {e.partition: 0 for e in await engine.log.extents(["t"])}
         turns = sorted((r.offset, b.partition.number) for b in await engine.log.read(start, 5000) for r in b.records)
         order = [number for _, number in turns]
-        assert longest_wait(order) < 60
+        assert longest_wait(order) < 600
 
 
 def longest_wait(order: list[int]) -> int:
-    """The most turns of others between two turns of one who wanted."""
+    """The most records of others between two of one who always wanted; a turn writes at most 20."""
     last: dict[int, int] = {}
     longest = 0
     for place, number in enumerate(order):
@@ -157,11 +157,30 @@ async def test_h17_a_process_stopped_inside_its_commit_is_named_and_loses_nothin
         assert f"process {other.pid}" in caught.value.message and "kill -CONT" in caught.value.hint
         assert (await engine.facts())["writer"] == other.pid
         assert await all_data(engine) == [], "readers go on meanwhile"
+        async with opened(path, create=False) as looker:
+            assert [t.name for t in await looker.log.topics()] == ["t"], "and the file can be opened"
         waiting = asyncio.ensure_future(commit(engine, Unit(events=[event(2)])))
         other.signal(signal.SIGCONT)
         assert await other.said() == "Committed"
         assert isinstance(await waiting, Committed)
         assert sorted(await all_data(engine)) == [b"1000", b"2"]
+
+
+async def test_h17_one_who_must_change_a_file_to_open_it_is_told_who_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "PATIENCE", 0.05)
+    path = tmp_path / "x.db"
+    async with fresh(path):
+        pass
+    async with child("stops_at", path, "sqlite.written") as other:
+        assert await other.said() == "committing"
+        await other.stopped()
+        monkeypatch.setattr(prepare, "is_settled", lambda *_, **__: False)
+        with pytest.raises(Unavailable) as caught:
+            async with opened(path):
+                pass
+        assert f"process {other.pid}" in caught.value.message
 
 
 @pytest.mark.parametrize(("point", "there"), [("begun", False), ("written", False), ("committed", True)])

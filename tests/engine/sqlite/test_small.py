@@ -13,7 +13,7 @@ from tests.engine.sqlite.kit import P0, P1, event, fresh, kept, opened, tell
 from tidings.clock import seconds
 from tidings.engine.port import Table
 from tidings.engine.sqlite import Sqlite, waking
-from tidings.engine.unit import Address, Partition, Unit, Write
+from tidings.engine.unit import Address, Claim, Partition, Step, Unit, Write
 from tidings.errors import Corrupt, SettingsError
 from tidings.testing.clock import SteeredClock
 
@@ -113,3 +113,33 @@ async def test_lag_counts_each_partition_from_its_own_place(tmp_path: Path) -> N
             p: sum(n % 4 == p.number for n in range(at, 100)) for p, at in places.items()
         }
         assert await engine.log.lag({P1: 1000}) == {P1: 0} and await engine.log.lag({}) == {}
+
+
+async def test_a_line_of_the_ledger_grows_for_a_second_and_none_is_lost(tmp_path: Path) -> None:
+    clock = SteeredClock()
+    async with fresh(tmp_path / "x.db", clock=clock) as engine:
+
+        async def step(claim: Claim, at: int, to: int) -> None:
+            await kept(engine, Unit("g", [Step(P0, claim.epoch, claim.held_gen, at, to)]))
+
+        claim = (await engine.store.claim("g", "a", {P0: 0}))[0]
+        for n in range(6):
+            await step(claim, n, n + 1)
+            clock.jump(seconds(0.4))
+        lines = [line for _, line in await engine.store.ledger("g", 0, 9)]
+        assert [(line.first, line.next, line.member) for line in lines] == [(0, 3, "a")], "the second one still grows"
+        assert [(h.first, h.next) for h in await engine.store.handled(P0, 5)] == [(3, 6)]
+        await engine.store.release([claim])
+        assert [h.member for n in range(6) for h in await engine.store.handled(P0, n)] == ["a"] * 6
+        claim = (await engine.store.claim("g", "b", {P0: 0}))[0]
+        await step(claim, 6, 7)
+        claim = (await engine.store.claim("g", "c", {P0: 0}))[0]
+        await step(claim, 7, 8)
+        await engine.store.move("g", {P0: 0})
+        assert [h.member for n in range(8) for h in await engine.store.handled(P0, n)] == [*"aaaaaabc"]
+        await engine.store.remove("g")
+        assert [h.member for n in range(8) for h in await engine.store.handled(P0, n)] == [*"aaaaaabc"]
+        lines = [line for _, line in await engine.store.ledger("g", 0, 9)]
+        assert [(line.first, line.next, line.member) for line in lines] == [
+            (0, 3, "a"), (3, 6, "a"), (6, 7, "b"), (7, 8, "c"),
+        ]  # fmt: skip

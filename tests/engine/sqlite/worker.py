@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.engine.sqlite.kit import P0, commit, event, opened, tell
 from tidings import signals
 from tidings.engine.port import Topic
-from tidings.engine.sqlite import Sqlite
+from tidings.engine.sqlite import Sqlite, waking
 from tidings.engine.unit import Address, Committed, Event, Once, Step, Unit
 from tidings.errors import TidingsError
 
@@ -71,7 +71,8 @@ async def member(path: str, name: str, lease: str) -> None:
 
 
 async def hears(path: str) -> None:
-    """Says the data of what it hears, without ever looking by itself."""
+    """Says the data of what it hears, without ever looking by itself: the floor is an hour."""
+    waking.FLOOR_WATCHED = 3600.0
     async with opened(Path(path)) as engine:
         reader = await engine.log.join("g", ["t"], "hearer")
         claims = await engine.store.claim("g", "hearer", dict.fromkeys((await reader.change()).gain, 0))
@@ -168,13 +169,18 @@ async def reads_only(path: str, user: str) -> None:
 
 
 async def saturates(path: str, mine: str, count: str) -> None:
-    """One commit after another, as fast as it can."""
+    """One commit after another, as fast as it can: when one ends, others wait already."""
     async with opened(Path(path)) as engine:
         say("ready")
         await told()
-        for n in range(int(count)):
-            answer = await commit(engine, Unit(events=[event(n, int(mine), f"{mine}".encode())]))
-            assert isinstance(answer, Committed)
+        left = iter(range(int(count)))
+
+        async def one() -> None:
+            for n in left:
+                answer = await commit(engine, Unit(events=[event(n, int(mine), f"{mine}".encode())]))
+                assert isinstance(answer, Committed)
+
+        await asyncio.gather(*(one() for _ in range(20)))
         say("done")
 
 

@@ -31,6 +31,7 @@ class Memory:
         self.log = MemoryLog(self._records, None if split else self._states, clock, Wake(clock) if split else wake)
         self.store = MemoryStore(self._states, self.log, split, clock, wake, self._ages)
         self.outbox = MemoryOutbox(self._states, clock, wake) if split else None
+        self.clock = clock
         self.can = Capabilities(
             one_commit=not split,
             durable=False,

@@ -110,7 +110,7 @@ class Groups:
                 row.held[held.offset] = structs.replace(held, due=self._clock.now())
         row.held_gen += bool(parked)
         offsets = [held.offset for held in parked]
-        self._act("drop" if drop else "redrive", group, partition=_name(partition), key=repr(key), offsets=offsets)
+        self._act("drop" if drop else "redrive", group, partition=_name(partition), key=_shown(key), offsets=offsets)
         return len(parked)
 
     async def remove(self, group: str) -> None:
@@ -148,6 +148,10 @@ def _progress(group: str, part: Partition, row: ProgressRow) -> Progress:
 
 def _name(part: Partition) -> str:
     return f"{part.topic}/{part.number}"
+
+
+def _shown(key: bytes | None) -> str | None:
+    return None if key is None else key.decode("utf-8", "backslashreplace")
 
 
 def _names(parts: Mapping[Partition, int] | Sequence[Partition]) -> object:

@@ -1,14 +1,15 @@
 """The engine on one SQLite file: log and store are one, publishing is the commit. No server, several processes.
 
-    connect.py translate.py sql.py   the driver, its errors, where SQL lies
-    migrate.py anchor.py             the layout of the file, and its clock
-    writer.py turn.py fair.py        the one thread that writes, its transactions, whose turn it is
-    units.py effects.py inside.py    a unit: conditions, effects, transactional handlers
-    reads.py catalog.py users.py     the loop's own connection, what is declared, users' queries
-    log.py scan.py reader.py         topics and looks, the scan, a member's stream of records
-    seats.py members.py waking.py    who should have what, who lives, who must look again
+    engine.py prepare.py migrate.py anchor.py    opening: the layout of the file, and its clock
+    connect.py translate.py sql.py guard.py      the driver, its errors, where SQL lies, what users' SQL may do
+    writer.py turn.py fair.py                    the one thread that writes, its transactions, whose turn it is
+    units.py effects.py inside.py seal.py        a unit: conditions, effects, transactional handlers, checksums
+    reads.py catalog.py users.py                 the loop's own connection, what is declared, queries and long looks
+    log.py scan.py reader.py                     topics and looks, the scan, a member's stream of records
+    seats.py members.py waking.py                who should have what, who lives, who must look again
     sweep.py retention.py compaction.py sizes.py purge.py    what goes
-    store.py groups.py states.py waits.py people.py operators.py
+    store.py groups.py states.py waits.py people.py operators.py    the store's parts
+    facts.py sound.py                            what the engine knows of its file, and whether it is sound
 
 Files: PATH, PATH-wal and PATH-shm are SQLite's. Beside them PATH.lock and PATH.queue (whose turn it is to write),
 PATH.wake (written after each commit, watched by all), PATH.members/ (a locked file a member). None of these holds

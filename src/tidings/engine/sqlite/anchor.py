@@ -43,16 +43,27 @@ class AnchoredClock(SystemClock):
         return self.anchor + since_boot() if self.anchor else super().now()
 
 
-def settle(c: apsw.Connection, *, working: bool) -> None:
-    """Keep the anchor or take a new one, inside a write transaction. `working`: some member is alive."""
+def is_settled(c: apsw.Connection, *, working: bool) -> bool:
+    """Whether the anchor is of this boot, and right or in use. `working`: some member is alive."""
     boot = boot_id()
     if not boot:
-        return
+        return True
     same = value_of(c, SQL["meta"], ("boot",)) == boot
-    wall = SystemClock().now() - since_boot()
-    if not same:
+    return same and (working or abs(_wall() - int(value_of(c, SQL["meta"], ("anchor",)))) <= NEAR)
+
+
+def settle(c: apsw.Connection, *, working: bool) -> None:
+    """Take a new anchor if there is reason to, inside a write transaction."""
+    if is_settled(c, working=working):
+        return
+    boot = boot_id()
+    if value_of(c, SQL["meta"], ("boot",)) != boot:
         c.execute(SQL["members_gone"])
         c.execute(SQL["lines"], (None,))
         c.execute(SQL["owners_gone"])
-    if not same or (not working and abs(wall - int(value_of(c, SQL["meta"], ("anchor",)))) > NEAR):
-        c.executemany(SQL["meta_set"], [("boot", boot), ("anchor", wall)])
+    c.executemany(SQL["meta_set"], [("boot", boot), ("anchor", _wall())])
+
+
+def _wall() -> int:
+    """What the wall clock says at the boot's second zero."""
+    return SystemClock().now() - since_boot()

@@ -149,15 +149,15 @@ def once(turn: Turn, marks: Sequence[tuple[Once, int]], events: Sequence[Event],
 
 def receipt(events: Sequence[Event], offsets: Sequence[int | None]) -> str:
     """What to wait for: [[topic, partition, [offset, ...]], ...]."""
-    places: dict[tuple[str, int], list[int]] = {}
+    places: dict[tuple[str | None, int], list[int]] = {}
     for e, offset in zip(events, offsets, strict=True):
-        if e.topic is not None and offset is not None:
+        if offset is not None:
             part = e.topic, e.partition
             if part in places:
                 places[part].append(offset)
             else:
                 places[part] = [offset]
-    return _json([[*part, found] for part, found in places.items()]).decode()
+    return _json([(topic, number, found) for (topic, number), found in places.items()]).decode()
 
 
 # ---- the rest ----

@@ -8,28 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import apsw
-
 from tidings.clock import Clock
 from tidings.engine.ages import Ages
 from tidings.engine.port import Capabilities
-from tidings.engine.sqlite.anchor import AnchoredClock, settle
-from tidings.engine.sqlite.connect import BUSY, PRAGMAS, Synchronous, connect
+from tidings.engine.sqlite.anchor import AnchoredClock
+from tidings.engine.sqlite.connect import Synchronous, connect
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.facts import facts
-from tidings.engine.sqlite.fair import Turnstile
 from tidings.engine.sqlite.log import SqliteLog
 from tidings.engine.sqlite.members import Members
-from tidings.engine.sqlite.migrate import checked, migrate
+from tidings.engine.sqlite.prepare import check, prepare
 from tidings.engine.sqlite.reads import Reads
-from tidings.engine.sqlite.sql import SQL, rows_of
+from tidings.engine.sqlite.sql import SQL
 from tidings.engine.sqlite.store import SqliteStore
-from tidings.engine.sqlite.translate import translating
 from tidings.engine.sqlite.users import Users
 from tidings.engine.sqlite.waking import Watch
 from tidings.engine.sqlite.writer import Writer
 from tidings.engine.wake import Wake
-from tidings.errors import SettingsError, Unavailable, did_you_mean
 
 
 class Sqlite:
@@ -42,6 +37,7 @@ class Sqlite:
         self._closing: asyncio.Task[None] | None = None
         self.log = SqliteLog(core)
         self.store = SqliteStore(core)
+        self.clock = core.clock
         self.can = Capabilities(
             one_commit=True,
             durable=synchronous == "full",
@@ -68,22 +64,26 @@ class Sqlite:
     ) -> Sqlite:
         """Open the file, or make it. Refused where it is not ours to open, Unavailable where it cannot be opened now.
 
-        `create=False`: to look at it; it must be there and of this layout, and nothing of it is changed by opening.
+        `create=False`: to look at it; it must be there and of this layout.
         `synchronous`: "full" survives power loss; "normal" may lose the last commits then, never a part of one;
         "off" may lose the file. `lease`: seconds after which a frozen member's partitions are given to others;
         `beat`: how often it says that it lives. `query_within`: seconds that a user's SELECT may take.
         """
-        _check(synchronous, lease, beat)
-        await asyncio.to_thread(_prepare, path, synchronous, anchored=clock is None, create=create)
+        check(synchronous, lease, beat)
+        path = str(Path.cwd() / path)  # whoever changes the working directory later stays with this file
+        await asyncio.to_thread(prepare, path, synchronous, anchored=clock is None, create=create)
         clock = clock or AnchoredClock()
-        wake, roster = Wake(clock), Wake(clock)
-        members = Members(path)
-        watch = Watch(path, str(members.folder), wake.call, roster.call)
         opened = partial(connect, path, synchronous)
+        reads = Reads(path, opened)
+        reads.refresh()
+        if isinstance(clock, AnchoredClock):
+            clock.anchor = reads.all(SQL["meta"], ("anchor",))[0][0]
+        wake, roster, members = Wake(clock), Wake(clock), Members(path)
+        watch = Watch(path, str(members.folder), wake.call, roster.call)
         core = Core(
             path=path,
             clock=clock,
-            reads=Reads(path, opened),
+            reads=reads,
             writer=Writer(path, opened, clock, watch.signal, wake.call),
             users=Users(path, partial(connect, path, readonly=True), query_within),
             members=members,
@@ -94,9 +94,6 @@ class Sqlite:
             beat=beat,
             poll_floor=watch.floor,
         )
-        core.reads.refresh()
-        if isinstance(clock, AnchoredClock):
-            clock.anchor = core.reads.all(SQL["meta"], ("anchor",))[0][0]
         return cls(core, watch, synchronous)
 
     async def facts(self, *, thorough: bool = False) -> Mapping[str, Any]:
@@ -117,56 +114,3 @@ class Sqlite:
         core.roster.call()
         core.members.close()
         self._watch.close()
-
-
-def _check(synchronous: str, lease: float, beat: float) -> None:
-    if synchronous not in PRAGMAS:
-        raise SettingsError(f"synchronous: {synchronous!r} is not known", hint=did_you_mean(synchronous, PRAGMAS))
-    if not 0 < beat < lease:
-        raise SettingsError(
-            f"beat {beat} and lease {lease}: a beat must fit into the lease", hint="lease=5.0, beat=1.0"
-        )
-
-
-def _prepare(path: str, synchronous: Synchronous, *, anchored: bool, create: bool) -> None:
-    """Make the file or bring it up to date, under the lock of all processes: two may open a new file at once."""
-    with translating(path):
-        _probe(path, create=create)
-        turnstile = Turnstile(path)
-        try:
-            with turnstile:
-                c = connect(path, synchronous)
-                try:
-                    if create:
-                        migrate(c, path)
-                    if create and anchored:
-                        _settle(c, Members(path))
-                finally:
-                    c.close()
-        finally:
-            turnstile.close()
-
-
-def _probe(path: str, *, create: bool) -> None:
-    """Leave what is not ours as it is, without a lock file beside it."""
-    file = Path(path).absolute()
-    if file.is_dir() or not file.parent.is_dir():
-        what = "a folder" if file.is_dir() else "in no folder that exists"
-        raise Unavailable(f"{path!r} is {what}", hint="name a file in a folder that exists and may be written")
-    if not file.exists():
-        if not create:
-            raise Unavailable(f"there is no file {path!r}", hint="name the file of a running system")
-        return
-    c = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        c.set_busy_timeout(BUSY)  # somebody may be making it
-        checked(c, path, old=create)
-    finally:
-        c.close()
-
-
-def _settle(c: apsw.Connection, members: Members) -> None:
-    c.execute(SQL["begin"])
-    working = any(not members.dead(group, name) for group, name, _ in rows_of(c, SQL["members"], (None,)))
-    settle(c, working=working)
-    c.execute(SQL["commit"])

@@ -14,7 +14,7 @@ import apsw
 
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.migrate import version
-from tidings.engine.sqlite.sound import WITHIN, damage
+from tidings.engine.sqlite.sound import damage
 from tidings.engine.sqlite.sql import SQL, value_of
 
 TIMES = 5
@@ -36,8 +36,8 @@ async def facts(core: Core, *, thorough: bool = False) -> Mapping[str, Any]:
         "once_seconds": core.ages.once,
         "poll_floor": core.poll_floor,
     }
-    found |= await core.users.run(_counts, WITHIN)
-    return found | ({"damage": await core.users.run(damage, WITHIN)} if thorough else {})
+    found |= await core.users.run(_counts)
+    return found | ({"damage": await core.users.run(damage)} if thorough else {})
 
 
 def _counts(c: apsw.Connection) -> dict[str, Any]:

@@ -12,26 +12,54 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
+import time
 from pathlib import Path
-from types import TracebackType
+
+from tidings.errors import Unavailable
 
 LOCKS = Path("/proc/locks")
+PATIENCE = 10.0  # seconds in line, after which those who wait are told who stands in front of them
+AGAIN = 0.01  # seconds between two questions
+ASKED = threading.Event()  # never set: its `wait` is a pause
 
 
 class Turnstile:
-    """A context manager; blocks (without the GIL) until it is this process's turn."""
-
     def __init__(self, path: str) -> None:
+        self._path = path
         self._lock = _open(path + ".lock")
         self._queue = _open(path + ".queue")
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
+        """Blocks (without the GIL) until it is this process's turn."""
         fcntl.flock(self._queue, fcntl.LOCK_EX)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         fcntl.flock(self._queue, fcntl.LOCK_UN)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def leave(self) -> None:
         fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def acquire(self, within: float) -> bool:
+        """For those who must not wait for ever; asks again and again, and takes no place in line."""
+        end = time.monotonic() + within
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    return False
+                ASKED.wait(AGAIN)
+            else:
+                return True
+
+    def taken(self, within: float) -> Unavailable:
+        """What to tell those who waited in vain."""
+        pid = self.holder()
+        who = f"process {pid}" if pid else "another process"
+        return Unavailable(
+            f"{self._path}: {who} has kept the write lock for {within:g} s; nothing was written",
+            hint=f"it may be stopped inside its commit: `kill -CONT {pid or 'PID'}`, or end it",
+        )
 
     def holder(self) -> int | None:
         """The process that has the write lock now, where the system tells (Linux)."""

@@ -1,9 +1,11 @@
 """What a user's SQL may do: an authorizer on the connection, asked while a statement is prepared.
 
-Refused: COMMIT, ROLLBACK, SAVEPOINT, ATTACH, DETACH, PRAGMA, ALTER TABLE, everything that would write, make or hang on
-a table of tidings' own; of a query, everything but reading. tidings' statements run on the same connections with the
-guard down, and a statement that is found in the driver's cache is not asked about: so users' statements have texts of
-their own (`USERS` in front), and a text with several, whose later ones would be looked up bare, is refused.
+Refused: COMMIT, ROLLBACK, SAVEPOINT, ATTACH, DETACH, PRAGMA, what is temporary (it would hide a table of its name), all
+that would write, make, change or hang on a table of tidings' own; of a query, everything but reading.
+
+tidings' statements run on the same connections with the guard down, and a statement that is found in the driver's cache
+is not asked about. So users' statements have texts of their own (`USERS` in front), and a text with several, whose
+later ones would be looked up bare, is refused.
 """
 
 from __future__ import annotations
@@ -23,15 +25,18 @@ REFUSED = {
     apsw.SQLITE_ATTACH,
     apsw.SQLITE_DETACH,
     apsw.SQLITE_PRAGMA,
-    apsw.SQLITE_ALTER_TABLE,
+    apsw.SQLITE_CREATE_TEMP_INDEX,
+    apsw.SQLITE_CREATE_TEMP_TABLE,
+    apsw.SQLITE_CREATE_TEMP_TRIGGER,
+    apsw.SQLITE_CREATE_TEMP_VIEW,
 }
 OURS_ALONE = {
     apsw.SQLITE_INSERT,
     apsw.SQLITE_UPDATE,
     apsw.SQLITE_DELETE,
+    apsw.SQLITE_ALTER_TABLE,
     apsw.SQLITE_CREATE_INDEX,
     apsw.SQLITE_CREATE_TABLE,
-    apsw.SQLITE_CREATE_TEMP_TRIGGER,
     apsw.SQLITE_CREATE_TRIGGER,
     apsw.SQLITE_CREATE_VIEW,
     apsw.SQLITE_DROP_INDEX,

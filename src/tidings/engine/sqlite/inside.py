@@ -46,7 +46,7 @@ class SqlTransaction:
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None, /) -> Sequence[Sequence[Any]]:
         with self._lock:
-            if self._over:
+            if self._over or not self._c.in_transaction:
                 raise Refused("this transaction is over", hint="use `tx` only inside the handler that was given it")
             self._c.set_progress_handler(self._overdue, TICKS)
             try:
@@ -94,6 +94,8 @@ class Runner:
             tx.end()
         if tx.broken is not None:
             raise tx.broken
+        if not c.in_transaction and error is None:  # `insert or rollback`, and the handler went on
+            error = Refused("the handler took the whole transaction back", hint="let it raise instead")
         if error is not None or told is None:
             raise Raised(repr(error), inside.cause) from error
         return told  # type: ignore[no-any-return]

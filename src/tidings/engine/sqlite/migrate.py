@@ -46,6 +46,10 @@ def _step(c: apsw.Connection, number: int) -> None:
     c.execute(SQL["meta_set"], ("schema", number))
 
 
+def is_latest(c: apsw.Connection, path: str, *, old: bool) -> bool:
+    return checked(c, path, old=old) == LATEST
+
+
 def checked(c: apsw.Connection, path: str, *, old: bool = True) -> int:
     """The version of the file's layout, 0 where it has none; Refused where it is later than ours, or earlier without
     `old`."""

@@ -68,7 +68,7 @@ class Operators:
             if offsets:
                 turn.c.execute(SQL["touched"], place)
             act = "drop" if drop else "redrive"
-            _act(turn, act, group, partition=_name(partition), key=repr(key), offsets=offsets)
+            _act(turn, act, group, partition=_name(partition), key=_shown(key), offsets=offsets)
             return len(offsets)
 
         return await self._core.do(write)
@@ -97,6 +97,10 @@ def _act(turn: Turn, act: str, group: str, **detail: object) -> None:
 
 def _name(part: Partition) -> str:
     return f"{part.topic}/{part.number}"
+
+
+def _shown(key: bytes | None) -> str | None:
+    return None if key is None else key.decode("utf-8", "backslashreplace")
 
 
 def _user() -> str:

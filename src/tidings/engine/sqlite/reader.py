@@ -36,7 +36,7 @@ class Place:
     at: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Lane:
     cursor: int
     tps: set[int] = field(default_factory=set)
@@ -160,7 +160,7 @@ class SqliteReader:
 
     def _set_aside(self, lane: Lane, found: Found) -> None:
         """Raises, before anything is handed out and lost, where an ill partition cannot go on at all."""
-        bare = [tp for tp in lane.tps.intersection(found.ill) if not found.records[tp]]
+        bare = [tp for tp in lane.tps.intersection(found.ill) if not found.records.get(tp)]
         lane.tps.difference_update(bare or found.ill)
         if not lane.tps:
             self._lanes.remove(lane)

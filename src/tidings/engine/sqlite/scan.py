@@ -65,29 +65,31 @@ def _collect(
     found.records = {tp: [] for tp in starts}
     open_ = {tp: got for tp, got in found.records.items() if tp not in ill}
     even = max(starts.values(), default=0) <= begin
-    last, enough = begin + WINDOW, False
-    count, passed = 0, begin - 1
-    for pos, tp, key, time, head, data, crc in rows:
-        count += 1
+    last, more = begin + WINDOW, False
+    count, passed, broken = 0, begin - 1, begin - 1
+    for count, (pos, tp, key, time, head, data, crc) in enumerate(rows, 1):  # noqa: B007 -- looked at below
         if seal(pos, tp, time, key, head, data) != crc:
-            if passed < pos < reach:
-                passed = pos
+            if broken < pos < reach:
+                broken = pos
             if (tp in open_ and pos >= starts[tp]) or (tp not in parts and pos >= begin):
                 ill[tp] = _corrupt(reads, tp, pos)
                 open_.pop(tp, None)
             continue
+        if pos <= passed:
+            continue  # the search was led astray by a number out of order: this one was met before
         passed = pos
         got = open_.get(tp)
         if got is not None and (even or pos >= starts[tp]):
             got.append(Record(pos, time, key, head, data))
-            size -= len(head) + (len(data) if data is not None else 0)
-            enough = size <= 0
-        if enough or pos >= last:
+            size -= len(head) if data is None else len(head) + len(data)
+            more = size <= 0
+        else:
+            more = pos >= last
+        if more:
             rows.close()
-            enough = True
             break
-    if enough or count >= limit:
-        found.end, found.whole = passed + 1, False
+    if more or count >= limit:
+        found.end, found.whole = (passed if passed >= begin else broken) + 1, False
 
 
 def _corrupt(reads: Reads, tp: int, pos: int) -> Corrupt:

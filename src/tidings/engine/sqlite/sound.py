@@ -14,7 +14,6 @@ from tidings.engine.sqlite.seal import seal
 from tidings.engine.sqlite.sql import SQL
 
 SHOWN = 100  # sentences
-WITHIN = 3600.0  # seconds that a look at a large file may take
 
 
 def damage(c: apsw.Connection) -> tuple[str, ...]:

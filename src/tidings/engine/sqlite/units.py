@@ -10,6 +10,7 @@ whose write is impossible: then every unit gets one (`careful`), and the impossi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import apsw
 
@@ -51,11 +52,11 @@ class Seen(Exception):
 
 
 class Doomed(Exception):
-    """A unit failed so that SQLite took the whole transaction back (an interrupted write): again, without it."""
+    """A unit or job failed so that SQLite took the whole transaction back (an interrupted write): again, without it."""
 
-    def __init__(self, unit: Unit, answer: Answer) -> None:
+    def __init__(self, work: object, outcome: Any) -> None:
         super().__init__()
-        self.unit, self.answer = unit, answer
+        self.work, self.outcome = work, outcome
 
 
 def apply(turn: Turn, unit: Unit, runner: Runner, *, careful: bool = False) -> Answer:
@@ -210,7 +211,9 @@ def _write(
             _new(turn, told, once, inside.cause)
             once += [(o, len(events)) for o in told.once]
             events += told.events
-    offsets = effects.tell(turn, events) if events else ()
+    offsets: Sequence[int | None] = ()
+    if once or unit.receipt or not effects.append(turn, events):
+        offsets = effects.tell(turn, events)
     if once:
         effects.once(turn, once, events, offsets)
     effects.rest(turn, unit)

@@ -17,6 +17,7 @@ Callers that wait for a lock held by a stopped process are told after `PATIENCE`
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 import time
@@ -30,7 +31,7 @@ from tidings import signals
 from tidings.clock import Clock
 from tidings.engine.sqlite.anchor import AnchoredClock
 from tidings.engine.sqlite.catalog import Catalog, read_catalog
-from tidings.engine.sqlite.fair import Turnstile
+from tidings.engine.sqlite.fair import PATIENCE, Turnstile
 from tidings.engine.sqlite.guard import Guard
 from tidings.engine.sqlite.inside import Runner
 from tidings.engine.sqlite.sql import SQL, rows_of
@@ -46,7 +47,6 @@ Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any]"
 
 JOBS = 2000  # of one transaction at most
 PAGES = 1000  # of the WAL, from which on it is copied into the file
-PATIENCE = 10.0  # seconds in line behind another process
 BEGIN, COMMIT, ROLLBACK, NUMBERS = SQL["begin"], SQL["commit"], SQL["rollback"], SQL["numbers"]
 
 
@@ -70,6 +70,7 @@ class Writer:
         self._watching: asyncio.TimerHandle | None = None
         self._turnstile = Turnstile(path)
         self._runner = Runner(path)
+        self._file = _identity(path)
         self._c: apsw.Connection | None = None
         self._catalog = Catalog(-1)
         self._pages = 0
@@ -103,12 +104,7 @@ class Writer:
         self._watching = None
         since = self._since
         if since is not None and time.monotonic() - since > PATIENCE:
-            pid = self.holder()
-            who = f"process {pid}" if pid else "another process"
-            error = Unavailable(
-                f"{self._path}: {who} has kept the write lock for {PATIENCE:g} s; nothing was written",
-                hint=f"it may be stopped inside its commit: `kill -CONT {pid or 'PID'}`, or end it",
-            )
+            error = self._turnstile.taken(PATIENCE)
             self._settle([(future, error) for _, future in self._take()])
         if self._jobs:
             self._watching = self._loop.call_later(PATIENCE / 4, self._watch)
@@ -156,13 +152,16 @@ class Writer:
     def _write_some(self) -> list[Outcome]:
         self._since = time.monotonic()
         try:
-            with self._turnstile:
-                self._since = None
-                jobs = self._take()
-                return self._transact(jobs) if jobs else []
+            self._turnstile.enter()
         except OSError as error:  # the system has no locks left
             words = f"{self._path}: the file's lock cannot be taken ({error}); nothing was written"
             return [(future, Unavailable(words)) for _, future in self._take()]
+        try:
+            self._since = None
+            jobs = self._take()
+            return self._transact(jobs) if jobs else []
+        finally:
+            self._turnstile.leave()
 
     def _await_jobs(self) -> bool:
         """False when there are none and there will be none."""
@@ -185,18 +184,19 @@ class Writer:
         return jobs
 
     def _transact(self, jobs: Sequence[Job]) -> list[Outcome]:
-        careful, doomed = False, dict[int, Answer]()
+        careful, doomed = False, dict[int, Any]()
         while True:
             try:
                 return self._attempt(jobs, doomed, careful=careful)
             except Spoiled:
                 careful = True
             except Doomed as end:
-                doomed[id(end.unit)] = end.answer
+                doomed[id(end.work)] = end.outcome
             except Exception as error:  # noqa: BLE001 -- it goes to the callers
                 return self._refuse(jobs, error)
 
-    def _attempt(self, jobs: Sequence[Job], doomed: dict[int, Answer], *, careful: bool) -> list[Outcome]:
+    def _attempt(self, jobs: Sequence[Job], doomed: dict[int, Any], *, careful: bool) -> list[Outcome]:
+        self._check_file()
         c = self._handle()
         try:
             c.execute(BEGIN)
@@ -213,6 +213,14 @@ class Writer:
         signals.reached("sqlite.committed")
         return outcomes
 
+    def _check_file(self) -> None:
+        """A file that was removed takes writes as before, and they are gone with the last who has it open."""
+        if _identity(self._path) != self._file:
+            raise Unavailable(
+                f"{self._path}: the file was removed or replaced while it was open; nothing was written",
+                hint="stop every process that has it open, put the file in its place, and start them again",
+            )
+
     def _turn(self, c: apsw.Connection) -> Turn:
         pos, stamp, declared, anchor = rows_of(c, NUMBERS)[0]
         if declared != self._catalog.declared:
@@ -221,9 +229,9 @@ class Writer:
             self._clock.anchor = anchor
         return Turn(c, self._catalog, self._clock.now(), pos, stamp)
 
-    def _run(self, turn: Turn, work: Work, doomed: dict[int, Answer], *, careful: bool) -> Any:
+    def _run(self, turn: Turn, work: Work, doomed: dict[int, Any], *, careful: bool) -> Any:
         if callable(work):
-            return self._job(turn, work)
+            return doomed[id(work)] if id(work) in doomed else self._job(turn, work)
         answers: list[Answer] = []
         for unit in work:
             answer = doomed.get(id(unit)) if doomed else None
@@ -240,16 +248,18 @@ class Writer:
         except Exception as error:
             if is_files(error):
                 raise
+            result = translated(error, self._path)
+            if not turn.c.in_transaction:
+                raise Doomed(work, result) from error
             turn.c.execute(SQL["back"])
             turn.back(mark)
             turn.catalog = catalog
-            result = translated(error, self._path)
         turn.c.execute(SQL["release"])
         return result
 
     def _refuse(self, jobs: Sequence[Job], error: Exception) -> list[Outcome]:
         unknown = is_doubtful(error)
-        if unknown or isinstance(error, (apsw.IOError, apsw.CorruptError, apsw.NotADBError)):
+        if isinstance(error, (apsw.IOError, apsw.CorruptError, apsw.NotADBError)):
             self._drop_handle()
         ours = translated(error, self._path)
         if not unknown:
@@ -297,6 +307,14 @@ class Writer:
             pass
         except apsw.Error:
             self._drop_handle()  # a failed fsync is never tried again on the same handle
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _flush(turn: Turn) -> None:

@@ -25,11 +25,11 @@ from tidings.testing.conformance.bench import (
 
 async def test_h35_operators_see_held_and_parked(e: Engine) -> None:
     seat = await sit(e)
-    await kept(e, Unit("g", [seat.step(P0, 9)], hold=[held(3), held(5, due=0)]))
+    await kept(e, Unit("g", [seat.step(P0, 9)], hold=[held(3), held(5, due=0), held(6, b"other")]))
     rows = {p.partition: p for p in await e.store.progress("g")}
     row = rows[P0]
     assert (row.group, row.next, row.epoch, row.owner, row.held_gen) == ("g", 9, 1, "m", 1)
-    assert (row.held, row.parked, row.oldest, row.paused) == (2, 1, 1, None)
+    assert (row.held, row.parked, row.oldest, row.paused) == (3, 2, 1, None)
     assert (rows[P1].held, rows[P1].parked, rows[P1].oldest) == (0, 0, None)
 
 
@@ -174,5 +174,6 @@ async def test_what_operators_do_is_audited(e: Engine, clock: SteeredClock) -> N
     assert [a.act for a in acts] == [name for name, _ in reversed(deeds)]
     assert all(a.group == "g" and a.who and isinstance(json.loads(a.detail), dict) for a in acts)
     assert all(began - 3600e6 < a.time for a in acts)
-    assert "by hand" in acts[-1].detail and "t/0" in acts[-1].detail
+    assert "by hand" in acts[-1].detail and "t/0" in acts[-1].detail and "t/0" in acts[1].detail
+    assert [json.loads(a.detail)["key"] for a in acts[2:4]] == ["other", "k"], "as people know them"
     assert [a.act for a in await e.store.acts(2)] == ["remove", "reset"]

@@ -116,6 +116,13 @@ async def test_stopped_partitions_hand_out_nothing(e: Engine) -> None:
     await only(e, seat.reader, 2)
 
 
+async def test_drained_partitions_hand_out_nothing(e: Engine) -> None:
+    seat = await sit(e)
+    seat.reader.done([P0])
+    await tell(e, event(1, 0), event(2, 1))
+    await only(e, seat.reader, 2)
+
+
 async def test_pause_keeps_the_place(e: Engine) -> None:
     seat = await sit(e)
     await tell(e, event(0))

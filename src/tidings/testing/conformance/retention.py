@@ -145,6 +145,22 @@ async def test_a_group_that_loses_records_is_paused_and_told_which(e: Engine, cl
     assert paused["ahead", P0] is None and paused["g", P1] is None
 
 
+async def test_a_group_that_loses_more_is_told_all_of_it(e: Engine, clock: SteeredClock) -> None:
+    """From the first event that it lost to the last one, whoever had paused it before."""
+    needs_sweeps(e)
+    if not e.can.one_commit:
+        raise Lack("a log that knows its groups")
+    seat = await sit(e, keep=DAY)
+    await e.store.set_paused("g", [P0], "by hand")
+    offsets = []
+    for n in (1, 2):
+        await e.log.send([event(n)])
+        offsets += [r.offset for r in (await e.log.read({P0: await first(e, P0)}, 9))[0].records]
+        clock.jump(seconds(2 * DAY))
+        await sweep(e)
+        assert (await seat.now(e)).paused == f"truncated: {offsets[0]}..{offsets[-1]}"
+
+
 async def test_a_reset_accepts_the_loss(e: Engine, clock: SteeredClock) -> None:
     needs_sweeps(e)
     if not e.can.one_commit:
@@ -203,6 +219,27 @@ async def test_compaction_keeps_the_last_value_of_each_key(e: Engine, clock: Ste
     assert after == {d: before[d] for d in (b"2", b"4", b"5")}, "offsets stay, and so do values however old"
     await e.log.send([value(6, b"b")])
     assert await sweep(e) == 1 and await look(e, C0) == [4, 5, 6]
+
+
+async def test_compaction_leaves_what_has_no_key(e: Engine, clock: SteeredClock) -> None:
+    needs_sweeps(e)
+    await e.log.declare([Topic("c", 1, keep=DAY, compact=True)])
+    await e.log.send([value(1, None), value(2, b"a"), value(3, None), value(4, b"a")])
+    clock.jump(seconds(2 * DAY))
+    await sweep(e)
+    assert await look(e, C0) == [1, 3, 4]
+
+
+async def test_compaction_waits_for_nobody(e: Engine, clock: SteeredClock) -> None:
+    """A group that is behind gets the last value, which is what such a topic is for."""
+    needs_sweeps(e)
+    await e.log.declare([Topic("c", 1, keep=DAY, compact=True)])
+    claims = await e.store.claim("g", "m", {C0: 0})
+    await e.log.send([value(1, b"a"), value(2, b"a")])
+    clock.jump(seconds(2 * DAY))
+    await sweep(e)
+    assert await look(e, C0) == [2]
+    assert list(await e.store.renew(claims)) == list(claims)
 
 
 async def test_compaction_takes_deleted_keys_away(e: Engine, clock: SteeredClock) -> None:

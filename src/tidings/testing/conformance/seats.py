@@ -58,6 +58,7 @@ async def test_a_member_too_many_is_idle_until_it_is_needed(e: Engine, other: En
 
 async def test_a_member_that_froze_loses_its_seat(e: Engine, other: Engine, clock: SteeredClock) -> None:
     """It does not await `change` any more. One whose process died is noticed at once, by other means."""
+    clock.jump(seconds(1000))
     first = await sit(e, member="a")
     second = await other.log.join("g", ["t"], "b")
     gained = (await soon(second.change())).gain
@@ -66,12 +67,13 @@ async def test_a_member_that_froze_loses_its_seat(e: Engine, other: Engine, cloc
     while not waiting.done():
         clock.jump(seconds(1.0))
         await turns()
-        assert clock.monotonic() < 3600, "its lease must end"
+        assert clock.monotonic() < 4600, "its lease must end"
         await e.store.progress()
     assert waiting.result().gain == gained
 
 
 async def test_members_are_told_of(e: Engine, other: Engine, clock: SteeredClock) -> None:
+    clock.jump(seconds(1000))
     first = await sit(e, member="a")
     second = await other.log.join("g", ["t"], "b")
     await e.log.join("stranger", ["t"], "c")
@@ -82,11 +84,12 @@ async def test_members_are_told_of(e: Engine, other: Engine, clock: SteeredClock
         ("stranger", "c", True),
     ]
     now = await e.store.now()
-    assert all(abs(m.beat - now) < 3600e6 for m in found)
+    assert all(now - 60e6 < m.beat <= now for m in found)
     await second.leave()
     assert [m.member for m in await e.log.members("g")] == ["a"]
     clock.jump(seconds(3600.0))
-    assert not any(m.alive for m in await e.log.members("stranger")), "nobody awaited its `change`"
+    (frozen,) = await e.log.members("stranger")
+    assert not frozen.alive and frozen.beat < await e.store.now() - 3000e6, "nobody awaited its `change`"
     assert first.claims
 
 

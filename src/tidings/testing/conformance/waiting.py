@@ -118,6 +118,19 @@ async def test_changed_is_woken_by_a_commit_of_another_process(e: Engine, other:
     await soon(news)
 
 
+async def test_changed_is_woken_by_an_operator(e: Engine) -> None:
+    await sit(e)
+    for deed in (
+        lambda: e.store.set_paused("g", [P0], "by hand"),
+        lambda: e.store.redrive("g", P0, b"k", False),
+        lambda: e.store.move("g", {P0: 0}),
+        lambda: e.store.remove("g"),
+    ):
+        news = await soon(waiting_for_news(e))
+        await deed()
+        await soon(news)
+
+
 async def test_changed_never_sleeps_through_a_commit(e: Engine) -> None:
     """Between the end of one call and the next one somebody committed: the next one returns at once."""
     await prepare(e)
