@@ -36,6 +36,7 @@ class Postgres:
 
     def __init__(self, core: Core, *, durable: bool) -> None:
         self._core = core
+        self.clock = core.clock
         self._closing: asyncio.Task[None] | None = None
         self._runner = Runner(core, answers_of, impossible)
         self._commits = Commits(core, self._runner)

@@ -67,7 +67,7 @@ class Operators:
             if offsets:
                 await affected(c, act, group=group, tp=tp, offsets=offsets, **values)
                 await run(c, "touched", group=group, tp=tp)
-            await self._act(c, act, group, partition=_name(partition), key=repr(key), offsets=offsets)
+            await self._act(c, act, group, partition=_name(partition), key=_shown(key), offsets=offsets)
         self._core.waking.told()
         return len(offsets)
 
@@ -84,6 +84,10 @@ class Operators:
     async def _act(self, c: Connection, act: str, group: str, **detail: object) -> None:
         values = {"now": self._core.clock.now(), "who": _user(), "detail": json.dumps(detail)}
         await run(c, "act", **values, act=act, group=group)
+
+
+def _shown(key: bytes | None) -> str | None:
+    return None if key is None else key.decode("utf-8", "backslashreplace")
 
 
 def _name(part: Partition) -> str:
