@@ -46,16 +46,16 @@ pins:  ## Write requirements/*.txt anew (needs uv)
 # ---- Using it ------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: $(VENV)/.runtime  ## See it work: a shop whose services crash and lose nothing
-	@$(PY) -m shop.demo
+demo: $(if $(GEAR),$(VENV)/.test,$(VENV)/.runtime)  ## See it work: a shop whose services crash and lose nothing [GEAR=postgres]
+	@$(if $(filter postgres,$(GEAR)),tools/services start && SHOP_STORE="$$(tools/services url)?options=-csearch_path%3Ddemo_$$$$") $(PY) -m shop.demo
 
 .PHONY: bench
 bench: $(VENV)-bench/.bench  ## Measure tidings beside floors and peers [ONLY="name ..." QUICK=1], and publish the figures
 	@$(VENV)-bench/bin/python -m benchmarks $(ONLY) $(if $(QUICK),--quick,--publish)
 
 .PHONY: crash
-crash: $(VENV)/.runtime  ## Kill processes at every named point, then look at what is left [KILLS=200]
-	@$(PY) -m proof --kills $(KILLS) --ledger proof.json
+crash: $(VENV)/.runtime  ## Kill processes at every named point, then look at what is left [KILLS=200 STORE=postgresql://...]
+	@$(PY) -m proof --kills $(KILLS) --ledger proof.json $(if $(STORE),--store $(STORE))
 
 # ---- Checks --------------------------------------------------------------------------------------------------------
 

@@ -54,15 +54,16 @@ async def gather(store: str, folder: Path) -> Found:
         found.accounts = [r async for r in _rows(runtime, Account)]
         await _read_parked(runtime, found)
         await _read_streams(runtime, found)
-        found.ledger = [tuple(row) for row in await runtime.engine.store.query(LEDGER, {})]
+        lines = GROWING if store.startswith("sqlite") else ENDED
+        found.ledger = [tuple(row) for row in await runtime.engine.store.query(LEDGER.replace("LINES", lines), {})]
     return found
 
 
+ENDED = "select grp, tp, first, next, epoch, member, time from tidings_ledger"
+GROWING = f"{ENDED} union all select grp, tp, since, next, epoch, owner, moved from tidings_progress where since < next"
 LEDGER = """
-select l.grp, p.topic, p.number, l.first, l.next, l.epoch, l.member, l.time from (
-  select grp, tp, first, next, epoch, member, time from tidings_ledger
-  union all select grp, tp, since, next, epoch, owner, moved from tidings_progress where since < next
-) l join tidings_part p on p.tp = l.tp order by l.grp, p.topic, p.number, l.first, l.next
+select l.grp, p.topic, p.number, l.first, l.next, l.epoch, l.member, l.time from (LINES) l
+  join tidings_part p on p.tp = l.tp order by l.grp, p.topic, p.number, l.first, l.next
 """
 
 

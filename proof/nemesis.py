@@ -24,7 +24,15 @@ from typing import Any
 from proof import actors
 from tidings import signals
 
-NAMED = [p for p in signals.POINTS if not p.startswith("relay.")]  # one file has no relay
+OF_ENGINES = ("sqlite.", "postgres.")
+
+
+def named(store: str) -> list[str]:
+    """The points that processes on this store come by; there is no relay."""
+    mine = "postgres." if store.startswith("postgres") else "sqlite."
+    return [p for p in signals.POINTS if p.startswith(("member.", mine))]
+
+
 PATIENCE = 4.0  # seconds until a process that does not get to its point is killed anyway
 
 
@@ -55,9 +63,10 @@ def fork(make: Callable[[], Coroutine[Any, Any, None]], arm: Callable[[], None] 
 
 
 class Nemesis:
-    def __init__(self, folder: Path, seed: int, workers: int = 2) -> None:
+    def __init__(self, folder: Path, seed: int, workers: int = 2, store: str = "") -> None:
         self.folder, self.dice, self.record = folder, random.Random(seed), Record()
-        self.store = f"sqlite:///{folder}/proof.db"
+        self.store = store or f"sqlite:///{folder}/proof.db"
+        self.named = named(self.store)
         self.seed, self.born = seed, 0
         self.workers = [self._worker() for _ in range(workers)]
         self.publisher = self._publisher()
@@ -73,7 +82,7 @@ class Nemesis:
     def run(self, kills: int, freezes: int) -> Record:
         plan = ["frozen"] * freezes + self._schedule(kills - freezes)
         self.dice.shuffle(plan)
-        points = NAMED * (len(plan) // len(NAMED) + 1)
+        points = self.named * (len(plan) // len(self.named) + 1)
         for act in plan:
             _rest(0.02 + self.dice.random() * 0.1)
             if act == "named":
@@ -86,7 +95,7 @@ class Nemesis:
         return self.record
 
     def _schedule(self, kills: int) -> list[str]:
-        named = max(len(NAMED), kills // 3)
+        named = max(len(self.named), kills // 3)
         return ["named"] * min(named, kills) + ["random"] * max(0, kills - named)
 
     def _random(self) -> None:
@@ -106,7 +115,7 @@ class Nemesis:
             signals.arm(f"{point}:{count}")
 
         slot = self.dice.randrange(len(self.workers))
-        if point.startswith("sqlite.") and point != "sqlite.swept" and self.dice.random() < 0.3:
+        if point.startswith(OF_ENGINES) and not point.endswith(".swept") and self.dice.random() < 0.3:
             self._kill(self.publisher)
             pid = self.publisher = self._publisher(arm)
             died = self._await_death(pid)

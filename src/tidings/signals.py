@@ -22,6 +22,9 @@ POINTS: dict[str, str] = {
     "sqlite.written": "everything is written, not committed",
     "sqlite.committed": "durable, the caller was not told",
     "sqlite.swept": "retention deleted records, not committed",
+    "postgres.begun": "units are packed, nothing was sent",
+    "postgres.committed": "durable, the caller was not told",
+    "postgres.swept": "retention deleted records, not committed",
     "relay.taken": "intents are durable, nothing was sent",
     "relay.sent": "the log has the events, the outbox was not told",
 }

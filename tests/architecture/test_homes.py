@@ -11,6 +11,7 @@ HOMES = {
     "msgspec": ("tidings",),
     "typing_extensions": ("tidings",),
     "apsw": ("tidings.engine.sqlite",),
+    "psycopg": ("tidings.engine.postgres",),
     "cyclopts": ("tidings.cli",),
     "rich": ("tidings.cli",),
 }
@@ -35,7 +36,8 @@ def test_third_party_packages_are_imported_in_their_homes() -> None:
 
 def test_every_dependency_has_a_home_and_every_home_a_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {text.partition(">=")[0].strip().replace("-", "_") for text in project["dependencies"]}
+    wanted = sum(project["optional-dependencies"].values(), project["dependencies"])
+    declared = {text.partition(">=")[0].partition("[")[0].strip().replace("-", "_") for text in wanted}
     assert declared == set(HOMES)
 
 

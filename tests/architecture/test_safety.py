@@ -21,7 +21,11 @@ STATEMENT = re.compile(
 )
 # Names of tables and columns cannot be bound. Those that declarations bring are checked to be plain words and quoted,
 # where an engine keeps its tables of rows, and where a user's own SELECT begins.
-QUOTES_NAMES = {"src/tidings/engine/sqlite/catalog.py", "src/tidings/domain/runtime.py"}
+QUOTES_NAMES = {
+    "src/tidings/engine/postgres/catalog.py",
+    "src/tidings/engine/sqlite/catalog.py",
+    "src/tidings/domain/runtime.py",
+}
 # Annotations of the program itself are evaluated as typing.get_type_hints does it.
 EVALUATES = {"src/tidings/event/hints.py"}
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.postgres import a_schema
 from tidings.delivery.relay import relay
 from tidings.engine import open_engine
 from tidings.engine.port import Engine, Log, Outbox
@@ -25,17 +26,28 @@ LACKS = {
         "holding for groups",
     },
     "sqlite": {"an outbox: log and store are one"},
+    "postgres": {"an outbox: log and store are one"},
 }
 
 
 @asynccontextmanager
 async def opened(name: str, folder: Path, clock: SteeredClock) -> AsyncIterator[tuple[Engine, Opener]]:
+    if name == "postgres":
+        async with a_schema() as url, _opened(url, clock) as found:
+            yield found
+        return
+    urls = {"memory": "memory:", "split": "memory:split"}
+    async with _opened(urls.get(name, f"sqlite:///{folder / 'conformance.db'}"), clock) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _opened(url: str, clock: SteeredClock) -> AsyncIterator[tuple[Engine, Opener]]:
     handles: list[Engine] = []
 
     async def opener() -> Engine:
         if handles and not handles[0].can.shared:
             return handles[0]
-        url = {"memory": "memory:", "split": "memory:split"}.get(name, f"sqlite:///{folder / 'conformance.db'}")
         handles.append(await open_engine(url, clock=clock))
         return handles[-1]
 

@@ -11,10 +11,12 @@ from tests.conformance.engines import LACKS, opened
 from tidings.testing.clock import SteeredClock
 from tidings.testing.conformance import AREAS, TESTS, Lack, perform
 
+ENGINES = [pytest.param(name, marks=[pytest.mark.server] * (name == "postgres")) for name in LACKS]
+
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("promise", TESTS)
-@pytest.mark.parametrize("engine", LACKS)
+@pytest.mark.parametrize("engine", ENGINES)
 async def test_an_engine_keeps(
     engine: str, promise: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -37,7 +37,8 @@ class Workers:
 
     @property
     def store(self) -> str:
-        return f"sqlite:///{self.folder / 'shop.db'}"
+        """A file in the folder, unless SHOP_STORE names another, empty one."""
+        return os.environ.get("SHOP_STORE") or f"sqlite:///{self.folder / 'shop.db'}"
 
     @property
     def environment(self) -> dict[str, str]:

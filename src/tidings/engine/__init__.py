@@ -4,17 +4,19 @@ memory:                     in this process, gone with it
 memory:split                the same with log and store apart, as a broker and a database are
 sqlite:///shop.db           one file, beside the working directory
 sqlite:////var/lib/shop.db  one file, by its absolute path
+postgresql://host/shop      a database of a PostgreSQL server (needs `tidings[postgres]`)
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from tidings.clock import Clock, SystemClock
 from tidings.engine.port import Engine
 from tidings.errors import SettingsError, did_you_mean
 
-SCHEMES = ("memory", "sqlite")
+SCHEMES = ("memory", "sqlite", "postgresql")
 FORM = "a file is sqlite:///shop.db, or sqlite:////var/lib/shop.db"
 
 
@@ -32,6 +34,12 @@ async def open_engine(url: str, *, clock: Clock | None = None, **options: Any) -
         from tidings.engine.sqlite import Sqlite
 
         return await Sqlite.open(rest.removeprefix("///"), clock=clock, **options)
+    if scheme in ("postgresql", "postgres"):
+        if find_spec("psycopg") is None:
+            raise SettingsError("PostgreSQL needs its driver", hint="pip install 'tidings[postgres]'")
+        from tidings.engine.postgres import Postgres
+
+        return await Postgres.open(url, clock=clock, **options)
     if scheme == "sqlite":
         raise SettingsError(f"{shown(url)!r} names no file", hint=FORM)
     if scheme == "memory":
