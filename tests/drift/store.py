@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
@@ -18,6 +19,7 @@ from tests.drift.reader import FLOOR
 from tidings.clock import MICRO, Clock
 from tidings.engine.ages import Ages
 from tidings.engine.port import Act, Progress, Table
+from tidings.engine.receipts import Offset, read_receipt
 from tidings.engine.unit import (
     Address,
     Answer,
@@ -40,6 +42,8 @@ from tidings.errors import Refused
 
 T = TypeVar("T")
 EVER = 1 << 62
+
+RECEIPT = msgspec.json.Decoder(list[tuple[str, Offset, Offset]])
 
 
 class PgStore:
@@ -174,7 +178,8 @@ class PgStore:
     # ---- waiting ----
 
     async def reached(self, group: str, receipt: str, within: float) -> bool:
-        places = [(await self._catalog.tp(Partition(topic, n)), at) for topic, n, at in json.loads(receipt or "[]")]
+        told = read_receipt(receipt, RECEIPT) if receipt else []
+        places = [(await self._catalog.tp(Partition(topic, n)), at) for topic, n, at in told]
 
         async def look() -> bool:
             tps, offs = [tp for tp, _ in places], [at for _, at in places]
