@@ -16,10 +16,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from msgspec import structs
+import msgspec
+from msgspec import Struct, structs
 
 from tidings.engine.memory.log import MemoryLog
 from tidings.engine.memory.tables import StoreTables
+from tidings.engine.receipts import Offset, read_receipt
 from tidings.engine.unit import (
     Address,
     Answer,
@@ -194,12 +196,22 @@ def _receipt(split: bool, places: Mapping[int, Any], which: Iterable[int]) -> st
 # ---- receipts ----
 
 
+class Told(Struct, forbid_unknown_fields=True):
+    """Where a unit's events are: in the outbox, or in the log."""
+
+    outbox: list[Offset] = []
+    at: list[tuple[str, Offset, Offset]] = []
+
+
+RECEIPT = msgspec.json.Decoder(Told)
+
+
 def handled(t: StoreTables, group: str, receipt: str) -> bool:
     """Whether the group is past all of the receipt's events and holds none of them."""
-    told = json.loads(receipt) if receipt else {}
-    if not all(number in t.sent for number in told.get("outbox", ())):
+    told = read_receipt(receipt, RECEIPT) if receipt else Told()
+    if not all(number in t.sent for number in told.outbox):
         return False
-    places = [t.sent[number][1:] for number in told.get("outbox", ())]
-    places += [(Partition(topic, number), offset) for topic, number, offset in told.get("at", ())]
+    places = [t.sent[number][1:] for number in told.outbox]
+    places += [(Partition(topic, number), offset) for topic, number, offset in told.at]
     rows = [(t.progress.get((group, part)), offset) for part, offset in places]
     return all(row is None or (row.next > offset and offset not in row.held) for row, offset in rows)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+import msgspec
+
 from tidings.engine.postgres.core import Core
 from tidings.engine.postgres.pool import closed
+from tidings.engine.receipts import Offset, read_receipt
 from tidings.engine.unit import Memo, Partition
 
 T = TypeVar("T")
+RECEIPT = msgspec.json.Decoder(list[tuple[str, int, list[Offset]]])
 
 
 class Waits:
@@ -22,7 +25,7 @@ class Waits:
 
     async def reached(self, group: str, receipt: str, within: float) -> bool:
         """A partition that the group does not read does not count."""
-        told = json.loads(receipt) if receipt else []
+        told = read_receipt(receipt, RECEIPT) if receipt else []
         places = [(await self._core.tp(Partition(topic, n)), at) for topic, n, offsets in told for at in offsets]
         tps, offs = [tp for tp, _ in places], [at for _, at in places]
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
+from tidings.engine.receipts import Offset, read_receipt
 from tidings.engine.sqlite.core import Core
 from tidings.engine.sqlite.sql import SQL, row_of
 from tidings.engine.unit import Memo, Partition
 from tidings.errors import Closed
 
 T = TypeVar("T")
+RECEIPT = msgspec.json.Decoder(list[tuple[str, Offset, list[Offset]]])
 
 
 class Waits:
@@ -23,7 +26,7 @@ class Waits:
 
     async def reached(self, group: str, receipt: str, within: float) -> bool:
         tp = self._core.reads.tp
-        told = json.loads(receipt) if receipt else []
+        told = read_receipt(receipt, RECEIPT) if receipt else []
         places = [(group, tp(Partition(topic, n)), offset) for topic, n, offsets in told for offset in offsets]
         return await self._until(lambda: self._handled(places), within)
 

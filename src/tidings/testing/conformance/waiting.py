@@ -7,6 +7,7 @@ import asyncio
 from tidings.clock import seconds
 from tidings.engine.port import Engine
 from tidings.engine.unit import Unit
+from tidings.errors import Refused
 from tidings.testing.clock import SteeredClock
 from tidings.testing.conformance.bench import (
     P0,
@@ -16,6 +17,7 @@ from tidings.testing.conformance.bench import (
     held,
     kept,
     prepare,
+    raised,
     sit,
     soon,
     tell,
@@ -78,6 +80,15 @@ async def test_h43_who_does_not_read_is_not_waited_for(e: Engine) -> None:
     await prepare(e)
     receipt = (await tell(e, event(1))).receipt
     assert await e.store.reached("stranger", receipt, 0.0)
+
+
+async def test_what_is_no_receipt_is_refused(e: Engine) -> None:
+    """It came from outside: from a header, a cookie, a form."""
+    await sit(e)
+    await tell(e, event(1))
+    for text in ("garbage", "[1]", "{", "5", "null", '"x"', '[["t",-1,[1]]]', f'[["t",0,[{1 << 70}]]]', "[" * 100_000):
+        refused = await raised(Refused, e.store.reached("g", text, 0.0))
+        assert "is no position of a commit" in refused.message and refused.hint
 
 
 async def test_a_receipt_for_nothing_is_reached(e: Engine) -> None:
