@@ -13,7 +13,7 @@ from tidings.engine.receipts import Offset, read_receipt
 from tidings.engine.unit import Memo, Partition
 
 T = TypeVar("T")
-RECEIPT = msgspec.json.Decoder(list[tuple[str, int, list[Offset]]])
+RECEIPT = msgspec.json.Decoder(list[tuple[str, Offset, list[Offset]]])
 
 
 class Waits:
