@@ -8,6 +8,8 @@ import pytest
 
 from tests.delivery.trade import Account, Bill, Billed, Ordered, system
 from tidings import DefinitionError, Service
+from tidings.engine.unit import Partition
+from tidings.event.envelope import unpack
 
 pytestmark = pytest.mark.anyio
 billing = Service("billing")
@@ -46,3 +48,23 @@ async def test_only_names_services_themselves() -> None:
     with pytest.raises(DefinitionError, match=r"'billing' is no service of .*\n.*the service itself"):
         async with system(billing).running(only=named, store="memory:"):
             pass
+
+
+async def test_a_number_is_no_duration_and_no_id() -> None:
+    number: Any = 5
+    async with system(billing).connect(store="memory:") as client:
+        with pytest.raises(DefinitionError, match=r"within=5 is no duration\n.*within=seconds\(5\)"):
+            await client.call(Bill(order="o-1", number=1), within=number)
+        with pytest.raises(DefinitionError, match="within=5 is no duration"):
+            await client.wait_idle(number)
+        with pytest.raises(DefinitionError, match="id=5 is no text"):
+            await client.send(Bill(order="o-1", number=1), id=number)
+
+
+async def test_a_trace_that_is_none_begins_a_new_one() -> None:
+    async with system(billing).connect(store="memory:") as client:
+        await client.publish(Ordered(order="o-1"), traceparent="garbage")
+        topic = next(t for t in await client.engine.log.topics() if t.name == "orders")
+        batches = await client.engine.log.read({Partition(topic.name, n): 0 for n in range(topic.partitions)}, 10)
+        heads = [unpack(r.head) for b in batches for r in b.records]
+        assert [h.trace for h in heads] == [""]

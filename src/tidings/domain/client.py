@@ -21,7 +21,7 @@ from tidings.engine.port import Engine
 from tidings.engine.unit import Committed, Failed, Unit, Unknown
 from tidings.engine.unit import Event as Told
 from tidings.errors import DefinitionError, EngineError, Rejected, Stale, Unavailable
-from tidings.event.envelope import unpack
+from tidings.event.envelope import is_traceparent, unpack
 from tidings.event.identity import derived_id, show
 from tidings.event.message import Command, Event
 
@@ -82,7 +82,8 @@ class Client:
         """
         if not self._public.issuperset(map(type, events)):
             await self._learn({type(e) for e in events})
-        return await self._commit(self._outgoing.events(events, self._now(), traceparent))
+        trace = traceparent if is_traceparent(traceparent) else ""  # W3C: what is none begins a new one
+        return await self._commit(self._outgoing.events(events, self._now(), trace))
 
     async def _learn(self, kinds: set[type[Event]]) -> None:
         """Types that are published here for the first time."""
@@ -108,14 +109,15 @@ class Client:
         Raises Rejected where a rule said no, Stale where nothing answered within the time: the command is durable all
         the same, and the same `id` may ask for its outcome later.
         """
+        patience = _span(within)
         told = await self._command(command, id, reply=True)
         memo = await self._store.memo(CALLS, told.id) if id is not None else None
         if memo is None:
             await self._commit([told])
-            memo = await self._store.memo(CALLS, told.id, within.total_seconds())
+            memo = await self._store.memo(CALLS, told.id, patience)
         if memo is None:
             raise Stale(
-                f"{type(command).__name__} has no outcome after {within.total_seconds():g} s",
+                f"{type(command).__name__} has no outcome after {patience:g} s",
                 hint="is its service running? `tidings groups` shows lag, `tidings parked` what failed",
             )
         answer = decode_answer(memo.memo)
@@ -132,6 +134,8 @@ class Client:
             raise DefinitionError(f"{asked.__name__} is an event, which is told", hint="client.publish")
         if asked not in self._runtime.ways:
             await self._runtime.learn(asked)
+        if id is not None and not isinstance(id, str):
+            raise DefinitionError(f"id={id!r} is no text", hint="the caller's own name for this request, as a str")
         made = derived_id("call", type(command).__info__.name, id) if id is not None else None
         return self._outgoing.event(command, self._now(), id=made, reply=reply)
 
@@ -165,10 +169,10 @@ class Client:
         if after is not None:
             position = after if isinstance(after, str) else after.position
             group = self._runtime.owner(row)
-            reached = await self._has_seen(group, position, within.total_seconds()) if position else True
+            reached = await self._has_seen(group, position, _span(within)) if position else True
             if not reached and otherwise == "raise":
                 raise Stale(
-                    f"{row.__name__} has not seen that commit after {within.total_seconds():g} s",
+                    f"{row.__name__} has not seen that commit after {_span(within):g} s",
                     hint=f"`tidings groups {group}` shows what it waits for; otherwise='stale' takes what is there",
                 )
         found = (await self._store.rows([self._runtime.addresses.of(row, key)]))[0]
@@ -246,7 +250,14 @@ class Client:
     async def wait_idle(self, within: timedelta = seconds(30)) -> None:
         """Until every group that runs here (or anywhere, if none does) has handled what is in the log, and no retry,
         due timer or saga of theirs is open. Raises Stale, naming what is still open."""
-        await wait_idle(self._runtime, within.total_seconds())
+        await wait_idle(self._runtime, _span(within))
+
+
+def _span(within: timedelta) -> float:
+    """Seconds. A bare number has no unit: it is refused."""
+    if not isinstance(within, timedelta):
+        raise DefinitionError(f"within={within!r} is no duration", hint="within=seconds(5)")
+    return within.total_seconds()
 
 
 def _bindable(parameters: dict[str, Any]) -> dict[str, Any]:
