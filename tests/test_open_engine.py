@@ -33,7 +33,7 @@ async def test_two_memories_know_nothing_of_each_other() -> None:
     [
         ("sqlit:///shop.db", "sqlite"),
         ("memroy:", "memory"),
-        ("kafka://localhost", "known: memory, sqlite"),
+        ("kafka://localhost", "known: memory, postgresql, sqlite"),
         ("", "known"),
         ("shop.db", "a file is sqlite:///shop.db"),
         ("sqlite://shop.db", "sqlite:///shop.db"),
