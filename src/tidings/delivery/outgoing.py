@@ -67,8 +67,6 @@ class Outgoing:
 
     def events(self, messages: Sequence[Any], now: int, trace: str = "") -> list[Event]:
         """Several at once, each the beginning of a flow of its own."""
-        if len(messages) == 1:
-            return [self.event(messages[0], now, trace=trace)]
         return [self.event(m, now, id=id, trace=trace) for m, id in zip(messages, new_ids(len(messages)), strict=True)]
 
 

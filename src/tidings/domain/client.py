@@ -82,8 +82,12 @@ class Client:
         """
         if not self._public.issuperset(map(type, events)):
             await self._learn({type(e) for e in events})
-        trace = traceparent if is_traceparent(traceparent) else ""  # W3C: what is none begins a new one
-        return await self._commit(self._outgoing.events(events, self._now(), trace))
+        if traceparent and not is_traceparent(traceparent):
+            traceparent = ""  # W3C: what is none begins a new one
+        tell, now = self._outgoing, self._now()
+        if len(events) == 1:
+            return await self._commit([tell.event(events[0], now, trace=traceparent)])
+        return await self._commit(tell.events(events, now, traceparent))
 
     async def _learn(self, kinds: set[type[Event]]) -> None:
         """Types that are published here for the first time."""

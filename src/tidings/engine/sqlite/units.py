@@ -65,7 +65,7 @@ def apply(turn: Turn, unit: Unit, runner: Runner, *, careful: bool = False) -> A
     try:
         first = turn.pos
         if _is_plain(unit) and effects.append(turn, unit.events):
-            return Committed(receipt=effects.receipt(unit.events, range(first, turn.pos))) if unit.receipt else PLAIN
+            return Committed(0, effects.receipt(unit.events, range(first, turn.pos))) if unit.receipt else PLAIN
         refusal, began = _check(turn, unit)
         return refusal or _write(turn, unit, unit.events, began)
     except Exception as error:
