@@ -52,7 +52,8 @@ class Aim(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """One line. Ratios are ours by theirs, whatever the unit. `low`, `high`: the extremes of ours."""
+    """One line. Ratios are ours by theirs, whatever the unit. `low`, `high`: the extremes of ours; `spread`: those of
+    the ratio to the floor over the rounds; `load`: of the machine when it began (its average over a minute)."""
 
     name: str
     n: int
@@ -70,6 +71,8 @@ class Result(msgspec.Struct, kw_only=True):
     fsync_us: int
     aims: list[Aim] = []
     note: str = ""
+    spread: tuple[float, float] | None = None
+    load: float | None = None
 
     @property
     def met(self) -> bool:
@@ -139,6 +142,7 @@ def compare(
         ways = {"floor": floor, **ways}
     if peer is not None:
         ways["peer"] = peer
+    load = round(os.getloadavg()[0], 1)
     figures = rounds(ways, size)
     mine = figures["ours"]
     return Result(
@@ -158,6 +162,8 @@ def compare(
         fsync_us=fsync_us(),
         aims=aims or [],
         note=note,
+        spread=spread(mine, figures.get("floor")),
+        load=load,
     )
 
 
@@ -198,6 +204,14 @@ def ratio(mine: list[float], theirs: list[float] | None) -> float | None:
     if not theirs:
         return None
     return round(statistics.median(a / b for a, b in zip(mine, theirs, strict=True)), 3)
+
+
+def spread(mine: list[float], theirs: list[float] | None) -> tuple[float, float] | None:
+    """The lowest and the highest ratio of a round: an aim that lies between them is neither safe nor lost."""
+    if not theirs:
+        return None
+    found = sorted(a / b for a, b in zip(mine, theirs, strict=True))
+    return round(found[0], 3), round(found[-1], 3)
 
 
 def steady() -> None:

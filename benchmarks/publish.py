@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.harness import ROOT, Result
-from benchmarks.results import HEADS, Results, row, shown
+from benchmarks.results import HEADS, Results, row, shown, to_floor
 
 BLOCK = re.compile(r"(<!-- bench:([\w.]+) -->)(.*?)(<!-- /bench -->)", re.DOTALL)
 SUMMARY = {
@@ -89,15 +89,15 @@ def summary(results: Results) -> str:
     lines.append(["---"] * len(lines[0]))
     for result in results.results:
         if result.name in SUMMARY:
-            floor = "" if result.ratio_floor is None else f"{result.ratio_floor:.2f}"
             peer = "" if result.ratio_peer is None else f"{result.ratio_peer:.0f} × {result.peer_name}"
-            lines.append([SUMMARY[result.name], f"{shown(result.ours)} {result.unit}", floor, peer])
+            lines.append([SUMMARY[result.name], f"{shown(result.ours)} {result.unit}", to_floor(result), peer])
     return f"{cells(lines)}\n\n{results.machine}; {fsyncs(results.results)}"
 
 
 def markdown(results: Results) -> str:
     lines = [HEADS, ["---"] * len(HEADS), *(row(result) for result in results.results)]
-    return f"{cells(lines)}\n\n{results.machine}; {fsyncs(results.results)} {used(results.results)}"
+    told = f"{fsyncs(results.results)} {loads(results.results)}{used(results.results)}"
+    return f"{cells(lines)}\n\n{results.machine}; {told}"
 
 
 def cells(lines: Iterable[Sequence[str]]) -> str:
@@ -108,6 +108,12 @@ def fsyncs(results: list[Result]) -> str:
     """The latency of an fsync, which every durable figure hangs on."""
     found = sorted(result.fsync_us for result in results)
     return f"an fsync took {found[0]} to {found[-1]} µs."
+
+
+def loads(results: list[Result]) -> str:
+    """How busy the machine was before each: figures of one table need not be of one hour."""
+    found = sorted(result.load for result in results if result.load is not None)
+    return f"Load when each began: {found[0]} to {found[-1]}. " if found else ""
 
 
 def used(results: list[Result]) -> str:

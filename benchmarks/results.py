@@ -41,14 +41,22 @@ def row(result: Result) -> tuple[str, ...]:
     """One line of the table, as text."""
     return (
         result.name,
-        f"{shown(result.ours)} {result.unit}",
+        f"{shown(result.ours)} ({shown(result.low)} to {shown(result.high)}) {result.unit}",
         shown(result.floor),
-        "" if result.ratio_floor is None else f"{result.ratio_floor:.2f}",
+        to_floor(result),
         f"{shown(result.peer)} {result.peer_name}".strip(),
         "" if result.ratio_peer is None else f"{result.ratio_peer:.1f}",
         ", ".join(map(str, result.aims)),
         "" if not result.aims else "yes" if result.met else "NO",
     )
+
+
+def to_floor(result: Result) -> str:
+    """The median ratio, and the extremes of the rounds."""
+    if result.ratio_floor is None:
+        return ""
+    extremes = "" if result.spread is None else " ({:.2f} to {:.2f})".format(*result.spread)
+    return f"{result.ratio_floor:.2f}{extremes}"
 
 
 def shown(value: float | None) -> str:

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from benchmarks import QUESTIONS
-from benchmarks.harness import Aim, Result, Size, rounds
+from benchmarks.harness import Aim, Result, Size, rounds, spread
 from benchmarks.publish import SUMMARY, filled, filled_pages
-from benchmarks.results import FILE, Results, table
+from benchmarks.results import FILE, Results, table, to_floor
 from tests.architecture.sources import ROOT
 
 KEYS = {"name", "n", "ours", "floor", "peer", "ratio_floor", "ratio_peer", "versions", "fsync_us"}
@@ -64,6 +64,11 @@ def test_turns_are_taken_and_the_first_round_only_warms_up() -> None:
     assert figures == {"floor": [2.0] * Size().runs, "ours": [1.0] * Size().runs}
 
 
+def test_the_spread_of_the_rounds_is_kept_and_shown_beside_the_median() -> None:
+    assert spread([1.0, 3.0, 2.0], [2.0, 4.0, 8.0]) == (0.25, 0.75)
+    assert to_floor(result(ratio_floor=0.5, spread=(0.25, 0.75))) == "0.50 (0.25 to 0.75)"
+
+
 def test_a_peer_that_is_not_installed_is_left_out() -> None:
     assert rounds({"ours": lambda _: 1.0, "peer": lambda _: None}, Size(quick=True)) == {"ours": [1.0]}
 
@@ -99,6 +104,6 @@ def test_every_block_of_a_page_is_of_a_benchmark_that_there_is() -> None:
 
 def test_the_table_shows_each_figure_beside_its_aim() -> None:
     told = table([result(ratio_floor=0.4, aims=[Aim("ratio_floor", ">=", 0.5)])])
-    assert "1,234 events/s" in told
+    assert "1,234 (1 to 2) events/s" in told
     assert "0.40" in told
     assert "NO" in told
