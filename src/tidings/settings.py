@@ -60,7 +60,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             fetch=self.fetch,
             fetch_bytes=self.fetch_bytes,
             in_flight=self.in_flight,
-            threads=self.threads,
             slow=self.slow,
             held=self.held,
             held_bytes=self.held_bytes,
@@ -73,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         if self.log is not None and self.log != self.store:
             raise SettingsError(
                 f"log {shown(self.log)!r} apart from the store is not available on this gear",
-                hint="leave `log` out: the SQLite file holds both",
+                hint="leave `log` out: the store holds both",
             )
         return self.store if self.store is not None else f"sqlite:///{system}.db"
 

@@ -9,7 +9,6 @@ class Limits(Struct, frozen=True):
     fetch: int = 500  # events a batch
     fetch_bytes: int = 8 << 20
     in_flight: int = 64  # awaited handlers at once
-    threads: int = 8  # blocking handlers at once
     slow: float = 1.0  # seconds after which an unfinished event is held, so that progress passes it
     held: int = 10_000  # held events a partition; beyond it the partition stops until some are done
     held_bytes: int = 64 << 20
